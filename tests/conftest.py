@@ -1,0 +1,24 @@
+"""What all tests share: where the reference material is, and the switch that rewrites golden files."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference models and recordings beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared beside the checkout (reference models and recordings)")
+    return SHARED
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden"))

@@ -1,0 +1,125 @@
+"""The space of networks: an ArchSpec is a family and its widths, and knows what it costs."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from outliernets.errors import ConfigError, near_miss
+from outliernets.nets.families import FAMILIES, Family
+from outliernets.nets.layers import Layer
+
+_LARGEST_WIDTH = 4096
+
+
+@dataclass(frozen=True)
+class ArchSpec:
+    """A network architecture: plain data, comparable and hashable.
+
+    ``widths`` lists the channels in the order the family names them (``FAMILIES``). A family or
+    widths that do not exist raise ConfigError.
+    """
+
+    name: str
+    family: str
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        family = _family(self.family, self.name)
+        if len(self.widths) != family.size:
+            raise ConfigError(
+                f"network '{self.name}': family {self.family} takes {family.size} widths "
+                f"({_form(family)}), got {len(self.widths)}"
+            )
+        for width in self.widths:
+            if not 1 <= width <= _LARGEST_WIDTH:
+                raise ConfigError(
+                    f"network '{self.name}': width {width} is not within 1..{_LARGEST_WIDTH}"
+                )
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers from input to output."""
+        return FAMILIES[self.family].draw(self.widths)
+
+    @property
+    def params(self) -> int:
+        """Parameters: weights, biases and normalisation."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one window."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        """Operations for one window, counted as the paper does: 2 * MAC + bias additions."""
+        return 2 * self.macs + sum(layer.bias_adds for layer in self.layers)
+
+    def to_toml(self) -> str:
+        """Return the text of a file that ``from_toml`` reads."""
+        lines = [f'name = "{self.name}"', f'family = "{self.family}"']
+        start = 0
+        for group, count in FAMILIES[self.family].groups:
+            values = list(self.widths[start : start + count])
+            lines.append(f"{group} = {values[0] if count == 1 else values}")
+            start += count
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str, where: str = "network") -> Self:
+        """Read a network; ``where`` names the source in the ConfigError for what is wrong."""
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{where}: not TOML: {error}") from None
+        name, family_name = _text(table, "name", where), _text(table, "family", where)
+        family = _family(family_name, where)
+        known = ["name", "family", *(group for group, _ in family.groups)]
+        for key in table:
+            if key not in known:
+                raise ConfigError(f"{where}: unknown key '{key}'; {near_miss(key, known)}")
+        widths = [w for group, count in family.groups for w in _widths(table, group, count, where)]
+        return cls(name, family_name, tuple(widths))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a network from a TOML file."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot read the network: {error}") from None
+        return cls.from_toml(text, str(path))
+
+
+def _family(name: str, where: str) -> Family:
+    if name not in FAMILIES:
+        raise ConfigError(f"{where}: unknown family '{name}'; {near_miss(name, FAMILIES)}")
+    return FAMILIES[name]
+
+
+def _form(family: Family) -> str:
+    return ", ".join(f"{group} x {count}" for group, count in family.groups)
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.isprintable() or '"' in value or "\\" in value:
+        raise ConfigError(f'{where}: {key} must be a plain text, such as {key} = "fan"')
+    return value
+
+
+def _widths(table: Mapping[str, Any], key: str, count: int, where: str) -> list[int]:
+    value = table.get(key)
+    values = value if count > 1 else [value]
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or any(not isinstance(v, int) or isinstance(v, bool) for v in values)
+    ):
+        form = "an integer" if count == 1 else f"a list of {count} integers"
+        raise ConfigError(f"{where}: {key} must be {form}, got {value!r}")
+    return values

@@ -1,4 +1,4 @@
-"""What all tests share: where the reference material is, and the switch that rewrites golden files."""
+"""What all tests share: the reference material and the switch that rewrites golden files."""
 
 from pathlib import Path
 

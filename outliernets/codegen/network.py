@@ -1,0 +1,60 @@
+"""Print a lowered network as a C library: ``NAME.h`` and ``NAME.c``."""
+
+from typing import Any
+
+from outliernets.codegen.render import render, render_op
+from outliernets.graph import Graph, Node
+from outliernets.lower import Lowered
+from outliernets.lower.plan_memory import MemoryPlan
+
+
+def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
+    """Return ``NAME.h`` and ``NAME.c``.
+
+    With ``front_end`` the header also declares the detector (``NAME_push``) that
+    ``codegen.detector`` prints.
+    """
+    graph, memory = lowered.graph, lowered.memory
+    name = graph.name
+    context = {
+        "name": name,
+        "guard": name.upper(),
+        "x": graph.x,
+        "y": graph.y,
+        "macs": graph.macs,
+        "weight_bytes": graph.weight_bytes,
+        "arena_bytes": max(memory.size, 4),
+        "front_end": front_end,
+        "functions": [_function(graph, node) for node in graph.nodes],
+        "calls": [_call(graph, memory, node) for node in graph.nodes],
+    }
+    return {
+        f"{name}.h": render("network.h.j2", **context),
+        f"{name}.c": render("network.c.j2", **context),
+    }
+
+
+def _function(graph: Graph, node: Node) -> dict[str, str]:
+    site = graph.site(node)
+    sources = " + ".join(t.dims for t in site.inputs if not t.is_constant)
+    comment = f"{node.op.tflite[0]} {node.op.title()}: {sources} -> {site.output.dims}"
+    context = {"fn": _function_name(graph, node), **node.op.context(site)}
+    return {"comment": comment, "code": render_op(node.op.kind(), context)}
+
+
+def _call(graph: Graph, memory: MemoryPlan, node: Node) -> dict[str, Any]:
+    inputs = [t.name for t in graph.site(node).inputs if not t.is_constant]
+    return {
+        "fn": _function_name(graph, node),
+        "arguments": ", ".join(_pointer(graph, memory, n) for n in (*inputs, node.output)),
+    }
+
+
+def _function_name(graph: Graph, node: Node) -> str:
+    return f"{graph.name}_{node.name}"
+
+
+def _pointer(graph: Graph, memory: MemoryPlan, tensor: str) -> str:
+    if tensor == graph.input:
+        return "in"
+    return "out" if tensor == graph.output else f"&arena[{memory.offsets[tensor]}]"

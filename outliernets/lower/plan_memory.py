@@ -1,0 +1,68 @@
+"""Give every intermediate tensor an offset in one arena; tensors alive together never overlap."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from outliernets.graph import Graph
+
+ALIGNMENT = 4
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """The steps (node numbers) from the one that writes a tensor to the last that reads it."""
+
+    first: int
+    last: int
+
+    def overlaps(self, other: "Lifetime") -> bool:
+        """Whether both tensors are alive during some step."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Byte offsets of the tensors in the arena, and the arena's size in bytes."""
+
+    offsets: Mapping[str, int]
+    size: int
+
+
+def lifetimes(graph: Graph) -> dict[str, Lifetime]:
+    """Return when each tensor between the network's input and output is alive."""
+    alive: dict[str, Lifetime] = {}
+    for step, node in enumerate(graph.nodes):
+        for name in node.inputs:
+            if name in alive:
+                alive[name] = Lifetime(alive[name].first, step)
+        if node.output != graph.output:
+            alive[node.output] = Lifetime(step, step)
+    return alive
+
+
+def plan_memory(graph: Graph) -> MemoryPlan:
+    """Place tensors, the largest first, each at the lowest offset that is free while it lives."""
+    alive = lifetimes(graph)
+    sizes = {name: _aligned(graph.tensors[name].size) for name in alive}
+    offsets: dict[str, int] = {}
+    for name in sorted(alive, key=lambda n: (-sizes[n], alive[n].first)):
+        taken = sorted(
+            (offsets[other], offsets[other] + sizes[other])
+            for other in offsets
+            if alive[name].overlaps(alive[other])
+        )
+        offsets[name] = _first_gap(taken, sizes[name])
+    return MemoryPlan(offsets, max((offsets[n] + sizes[n] for n in offsets), default=0))
+
+
+def _first_gap(taken: list[tuple[int, int]], size: int) -> int:
+    start = 0
+    for begin, end in taken:
+        if begin - start >= size:
+            break
+        start = max(start, end)
+    return start
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

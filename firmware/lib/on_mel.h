@@ -1,0 +1,84 @@
+/**
+ * @file on_mel.h
+ * Streaming log-Mel front end: PCM in, rows of int8 network input out. Integers only.
+ *
+ * Frames are not centred: row t is made of samples [t * hop, t * hop + n_fft). The same bits come
+ * out on every machine; features/mel_fixed.py computes them in numpy.
+ */
+#ifndef ON_MEL_H
+#define ON_MEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "on_fft.h"
+#include "on_log.h"
+
+/** Largest n_fft a state has room for; define it smaller to save RAM (6 bytes per sample). */
+#ifndef ON_MEL_MAX_N_FFT
+#define ON_MEL_MAX_N_FFT 1024
+#endif
+
+/** What turns a band's energy into a standardised int8 value. */
+typedef struct {
+    int32_t offset; /**< added to log2(energy), Q16: filter gain and scale of the transform */
+    int32_t gain;   /**< steps of int8 per unit of log2 Q16, times 2^(32 + affine_shift) */
+    int32_t bias;   /**< value at 0 plus one half, times 2^affine_shift */
+} on_mel_band_t;
+
+/** Everything that depends on the settings and on the training data; made by MelPlan in Python. */
+typedef struct {
+    uint16_t n_fft;                /**< samples in a frame */
+    uint16_t hop;                  /**< samples between frames, 1 ... n_fft */
+    uint16_t n_mels;               /**< bands */
+    uint16_t first_bin;            /**< first FFT bin of the first segment */
+    int32_t floor;                 /**< log2 in Q16 below which a band is raised to it */
+    uint8_t affine_shift;          /**< see on_mel_band_t */
+    int8_t lowest;                 /**< int8 value of -clip_sigma */
+    int8_t highest;                /**< int8 value of +clip_sigma */
+    on_fft_plan_t fft;             /**< window and rotations */
+    const uint16_t *segment_bins;  /**< [n_mels + 1] bins between neighbouring band centres */
+    const int16_t *rise;           /**< [sum of segment_bins] weight in the upper band, Q15 */
+    const int32_t *log2_table;     /**< [ON_LOG_TABLE_SIZE] */
+    const on_mel_band_t *bands;    /**< [n_mels] */
+} on_mel_plan_t;
+
+/** All memory of one stream. Any content is fine after on_mel_reset. */
+typedef struct {
+    size_t filled;                   /**< samples in pcm */
+    int16_t pcm[ON_MEL_MAX_N_FFT];   /**< the frame being filled */
+    int32_t bins[ON_MEL_MAX_N_FFT];  /**< scratch of on_mel_frame: free between calls */
+} on_mel_state_t;
+
+/** Forget all sound: the next row needs n_fft new samples. */
+void on_mel_reset(on_mel_state_t *state);
+
+/**
+ * Take samples until a frame is complete.
+ *
+ * Call it again with the rest while the return value is less than n. How the sound is cut into
+ * calls does not change the rows.
+ *
+ * @param state  stream, reset before its first use
+ * @param plan   tables; plan->n_fft <= ON_MEL_MAX_N_FFT
+ * @param pcm    n samples, may be null when n is 0
+ * @param n      samples offered
+ * @param row    [plan->n_mels] written when a frame was completed, else untouched
+ * @param ready  whether row was written
+ * @return       samples taken, at most n
+ */
+size_t on_mel_push(on_mel_state_t *state, const on_mel_plan_t *plan, const int16_t *pcm, size_t n,
+                   int8_t *row, bool *ready);
+
+/**
+ * One frame to one row; needs no state.
+ *
+ * @param plan  tables
+ * @param pcm   n_fft samples
+ * @param bins  scratch of n_fft words
+ * @param row   [plan->n_mels] result
+ */
+void on_mel_frame(const on_mel_plan_t *plan, const int16_t *pcm, int32_t *bins, int8_t *row);
+
+#endif

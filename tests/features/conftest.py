@@ -1,0 +1,130 @@
+"""Builds the front end's C, with one plan's rendered tables, into a library for ctypes."""
+
+import ctypes
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pytest
+
+from outliernets import resources
+from outliernets.config import MelConfig
+from outliernets.features.plan import MelPlan, make_plan
+from outliernets.features.windows import Standardizer
+
+STRICT = "-std=c11 -O2 -Wall -Wextra -Werror -Wconversion -Wshadow -Wdouble-promotion".split()
+SANITIZE = {
+    "gcc": ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"],
+    "zig": ["-fsanitize=undefined", "-fsanitize-trap=undefined"],
+}
+
+
+def c_array(values: list[int], per_line: int = 12) -> str:
+    lines = [values[i : i + per_line] for i in range(0, len(values), per_line)]
+    return ",\n".join("    " + ", ".join(map(str, line)) for line in lines)
+
+
+def render(plan: MelPlan, name: str) -> dict[str, str]:
+    """The two generated files of ``plan``: {file name: text}."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.templates()),
+        undefined=jinja2.StrictUndefined,
+        line_statement_prefix="%%",
+        line_comment_prefix="%#",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.filters["c_array"] = c_array
+    context: dict[str, Any] = {"name": name, "mel": plan.context()}
+    return {
+        f"{name}_mel.{kind}": env.get_template(f"mel.{kind}.j2").render(context) for kind in "ch"
+    }
+
+
+def compiler(name: str) -> list[str]:
+    if name == "zig":
+        pytest.importorskip("ziglang", reason="PyPI ziglang is not installed")
+        return [sys.executable, "-m", "ziglang", "cc"]
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not on PATH")
+    return [name]
+
+
+def build_library(folder: Path, plan: MelPlan, tool: str, name: str = "m") -> ctypes.CDLL:
+    """Compile firmware/lib's front end and the tables of ``plan``; strict, under UBSan."""
+    for file, text in render(plan, name).items():
+        (folder / file).write_text(text)
+    lib = resources.firmware() / "lib"
+    sources = [lib / "on_mel.c", lib / "on_fft.c", folder / f"{name}_mel.c"]
+    output = folder / f"{name}_{tool}.so"
+    flags = [*STRICT, *SANITIZE[tool], "-fPIC", "-shared", f"-I{lib}", f"-I{folder}"]
+    command = [*compiler(tool), *flags, *map(str, sources), "-o", str(output)]
+    subprocess.run(command, check=True, cwd=folder)
+    return ctypes.CDLL(str(output))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The C front end with its plan, fed from Python."""
+
+    library: ctypes.CDLL
+    plan: MelPlan
+    name: str = "m"
+
+    def rows(self, pcm: np.ndarray, chunks: Iterator[int] | None = None) -> np.ndarray:
+        """Push ``pcm`` in chunks of the given sizes (then the rest); return all rows."""
+        state = ctypes.create_string_buffer(8 + 6 * 1024 + 64)
+        table = ctypes.byref(ctypes.c_char.in_dll(self.library, f"{self.name}_mel_plan"))
+        row = np.zeros(self.plan.config.n_mels, np.int8)
+        ready = ctypes.c_bool()
+        self.library.on_mel_push.restype = ctypes.c_size_t
+        self.library.on_mel_reset(state)
+        result, position = [], 0
+        while position < len(pcm):
+            size = min(next(chunks) if chunks else len(pcm), len(pcm) - position)
+            chunk = np.ascontiguousarray(pcm[position : position + size])
+            taken = self.library.on_mel_push(
+                state,
+                table,
+                chunk.ctypes.data_as(ctypes.c_void_p),
+                ctypes.c_size_t(size),
+                row.ctypes.data_as(ctypes.c_void_p),
+                ctypes.byref(ready),
+            )
+            assert taken <= size
+            assert taken == size or ready.value
+            position += taken
+            if ready.value:
+                result.append(row.copy())
+        return np.array(result, np.int8).reshape(-1, self.plan.config.n_mels)
+
+
+def plan_around(level_db: float, step_db: float, config: MelConfig | None = None) -> MelPlan:
+    """A plan whose int8 values resolve ``step_db`` around ``level_db`` in every band."""
+    config = config or MelConfig(clip_sigma=1000.0)
+    deviation = 8.0
+    standardizer = Standardizer((level_db,) * config.n_mels, (deviation,) * config.n_mels)
+    return make_plan(config, standardizer, step_db / deviation, 3)
+
+
+@pytest.fixture(scope="session", params=["gcc", "zig"])
+def make_stream(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[MelPlan], Stream]:
+    """Compile a plan with one of the compilers; equal plans are compiled once."""
+    built: dict[int, Stream] = {}
+
+    def make(plan: MelPlan) -> Stream:
+        if id(plan) not in built:
+            folder = tmp_path_factory.mktemp(f"mel_{request.param}")
+            built[id(plan)] = Stream(build_library(folder, plan, request.param), plan)
+        return built[id(plan)]
+
+    return make

@@ -1,0 +1,43 @@
+/** @file
+ * Registers every Cortex-M7 has, by their names in the ARMv7-M ARM (DDI0403E, chapters B3 and C1).
+ */
+#ifndef CORTEX_M_H
+#define CORTEX_M_H
+
+#include <stdint.h>
+
+#define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+/* B3.2.2: system control block. */
+#define SCB_VTOR REG32(0xE000ED08U)
+#define SCB_CCR REG32(0xE000ED14U)
+#define SCB_CCR_IC (1U << 17)
+#define SCB_CCR_DC (1U << 16)
+#define SCB_CFSR REG32(0xE000ED28U)
+#define SCB_HFSR REG32(0xE000ED2CU)
+#define SCB_MMFAR REG32(0xE000ED34U)
+#define SCB_BFAR REG32(0xE000ED38U)
+#define SCB_CCSIDR REG32(0xE000ED80U)
+#define SCB_CSSELR REG32(0xE000ED84U)
+#define SCB_CPACR REG32(0xE000ED88U)
+#define SCB_ICIALLU REG32(0xE000EF50U)
+#define SCB_DCISW REG32(0xE000EF60U)
+
+/* C1.6.5 and C1.8: trace enable and the cycle counter. */
+#define DEMCR REG32(0xE000EDFCU)
+#define DEMCR_TRCENA (1U << 24)
+#define DWT_CTRL REG32(0xE0001000U)
+#define DWT_CTRL_CYCCNTENA 1U
+#define DWT_CYCCNT REG32(0xE0001004U)
+#define DWT_LAR REG32(0xE0001FB0U)
+
+#define DSB() __asm__ volatile("dsb" ::: "memory")
+#define ISB() __asm__ volatile("isb" ::: "memory")
+
+/** Entry of every exception and interrupt that is not expected. */
+void on_fault_entry(void);
+
+/** Start the cycle counter behind bsp_cycles(). */
+void on_cycles_start(void);
+
+#endif

@@ -1,0 +1,106 @@
+/* Start-up of a Cortex-M: vector table, FPU, caches, memory, main(). ARMv7-M ARM (DDI0403E). */
+#include "bsp.h"
+#include "cortex_m.h"
+
+#define IRQS 98U /* as many as the STM32F74x has (RM0385 10.1.2); more than needed does not hurt */
+
+typedef union {
+    const void *stack;
+    void (*handler)(void);
+} vector_t;
+
+/* Tables the linker script makes, so that a new memory region needs no change here. */
+typedef struct {
+    const uint32_t *from;
+    uint32_t *to;
+    uint32_t *end;
+} copy_entry_t;
+typedef struct {
+    uint32_t *to;
+    uint32_t *end;
+} zero_entry_t;
+
+extern const copy_entry_t on_copy_table[];
+extern const copy_entry_t on_copy_table_end[];
+extern const zero_entry_t on_zero_table[];
+extern const zero_entry_t on_zero_table_end[];
+extern uint8_t on_stack_high[];
+
+_Noreturn void Reset_Handler(void);
+
+/* B1.5.3: word 0 is the stack, word 1 the reset handler, then 14 exceptions, then the interrupts.
+ * The firmware polls: an interrupt nobody asked for is reported like a fault. */
+__attribute__((section(".vectors"), used)) const vector_t on_vectors[16U + IRQS] = {
+    [0] = {.stack = on_stack_high},
+    [1] = {.handler = Reset_Handler},
+    [2 ... 15U + IRQS] = {.handler = on_fault_entry},
+};
+
+/* B3.2.20: full access to CP10 and CP11 before the first floating-point instruction. */
+static void enable_fpu(void) {
+    SCB_CPACR |= 0xFU << 20;
+    DSB();
+    ISB();
+}
+
+/* B2.2.7: invalidate before enabling; caches hold random lines after reset. */
+static void enable_instruction_cache(void) {
+    DSB();
+    ISB();
+    SCB_ICIALLU = 0;
+    DSB();
+    ISB();
+    SCB_CCR |= SCB_CCR_IC;
+    DSB();
+    ISB();
+}
+
+static void enable_data_cache(void) {
+    SCB_CSSELR = 0; /* level 1, data */
+    DSB();
+    const uint32_t geometry = SCB_CCSIDR;
+    const uint32_t last_set = (geometry >> 13) & 0x7FFFU;
+    const uint32_t last_way = (geometry >> 3) & 0x3FFU;
+    for (uint32_t set = 0; set <= last_set; set++) {
+        for (uint32_t way = 0; way <= last_way; way++) {
+            SCB_DCISW = (way << 30) | (set << 5); /* four ways, lines of 32 bytes */
+        }
+    }
+    DSB();
+    SCB_CCR |= SCB_CCR_DC;
+    DSB();
+    ISB();
+}
+
+static void fill_memory(void) {
+    for (const copy_entry_t *c = on_copy_table; c < on_copy_table_end; c++) {
+        const uint32_t *from = c->from;
+        for (uint32_t *to = c->to; to < c->end;) {
+            *to++ = *from++;
+        }
+    }
+    for (const zero_entry_t *z = on_zero_table; z < on_zero_table_end; z++) {
+        for (uint32_t *to = z->to; to < z->end;) {
+            *to++ = 0;
+        }
+    }
+}
+
+_Noreturn void Reset_Handler(void) {
+    SCB_VTOR = (uint32_t)(uintptr_t)on_vectors;
+    enable_fpu();
+    bsp_stack_paint();
+    fill_memory();
+    enable_instruction_cache();
+    enable_data_cache();
+    on_cycles_start();
+    bsp_init();
+    bsp_exit(main());
+}
+
+_Noreturn void bsp_exit(int code) {
+    (void)code; /* nobody is there to take it */
+    for (;;) {
+        __asm__ volatile("wfi");
+    }
+}

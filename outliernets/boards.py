@@ -1,0 +1,238 @@
+"""What a board is: processor, clock, memory, and how each target runs its programs; read from TOML."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from outliernets import resources
+from outliernets.errors import ConfigError, near_miss
+
+ROLES = ("code", "data", "stack", "spare")
+STACK_BYTES = 0x4000  #: reserved when a board does not say
+_REQUIRED: dict[str, type] = {"title": str, "family": str, "cpu": str, "clock_hz": int, "bsp": list}
+_OPTIONAL: dict[str, type] = {"stack": int, "memory": list, "targets": dict}
+_MEMORY_REQUIRED: dict[str, type] = {"name": str, "base": int, "size": int, "role": str}
+_MEMORY_OPTIONAL: dict[str, type] = {"alias": int}
+_TARGET_REQUIRED: dict[str, type] = {"machine": str}
+_TARGET_OPTIONAL: dict[str, type] = {"bsp": list, "memory": list, "stack": int}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One region of a chip's memory.
+
+    ``role`` is one of ``ROLES``. ``alias`` is a second address of the same memory, if it has one.
+    """
+
+    name: str
+    base: int  #: address of the first byte
+    size: int  #: bytes
+    role: str
+    alias: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The address behind the last byte."""
+        return self.base + self.size
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How programs are built for, and run on, one target of a board."""
+
+    machine: str  #: the target's name for the machine
+    bsp: tuple[str, ...]  #: folders of firmware/bsp/
+    memory: tuple[Memory, ...]  #: empty where an operating system gives the memory
+    stack: int  #: bytes reserved for the stack in ``memory``
+
+    def region(self, role: str) -> Memory | None:
+        """Return the first memory region with this role."""
+        return next((m for m in self.memory if m.role == role), None)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board as ``boards/<name>.toml`` describes it."""
+
+    name: str
+    title: str
+    family: str
+    cpu: str  #: a key of ``toolchain.CPUS``
+    clock_hz: int
+    native: Variant  #: the board itself
+    targets: Mapping[str, Variant] = field(hash=False)  #: by target name: ``unicorn``, ``qemu``
+
+    @property
+    def memory(self) -> tuple[Memory, ...]:
+        """The memory regions of the board itself."""
+        return self.native.memory
+
+    def variant(self, target: str | None) -> Variant:
+        """Return how to build for ``target`` (None: the board itself); raise ConfigError if unlisted."""
+        if target is None:
+            return self.native
+        if target not in self.targets:
+            hint = near_miss(target, self.targets)
+            raise ConfigError(f"board {self.name} does not run on target '{target}' ({hint})")
+        return self.targets[target]
+
+
+def names() -> list[str]:
+    """Return the names of the boards that come with the package."""
+    return sorted(path.stem for path in resources.boards().glob("*.toml"))
+
+
+def load(name_or_path: str | Path) -> Board:
+    """Read a board by name, or from a TOML file of the user's; raise ConfigError on any mistake."""
+    path = _find(name_or_path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read board file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return _board(path, table)
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        return path
+    if str(name_or_path) in names():
+        return resources.boards() / f"{name_or_path}.toml"
+    hint = near_miss(str(name_or_path), names())
+    raise ConfigError(f"unknown board '{name_or_path}' ({hint}; or give the path of a .toml file)")
+
+
+def _board(path: Path, table: dict[str, Any]) -> Board:
+    where = f"{path.parent.name}/{path.name}"
+    _check_keys(where, table, _REQUIRED, _OPTIONAL)
+    if table["clock_hz"] <= 0:
+        raise ConfigError(f"{where}: clock_hz = {table['clock_hz']} is not a positive number of Hz")
+    native = _variant(where, {"machine": path.stem}, table)
+    targets = {}
+    for name, settings in table.get("targets", {}).items():
+        there = f"{where}: [targets.{name}]"
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{there} must be a table")
+        _check_keys(there, settings, _TARGET_REQUIRED, _TARGET_OPTIONAL)
+        targets[name] = _variant(there, settings, table)
+    return Board(
+        path.stem, table["title"], table["family"], table["cpu"], table["clock_hz"], native, targets
+    )
+
+
+def _variant(where: str, settings: dict[str, Any], board: dict[str, Any]) -> Variant:
+    """Read a target's settings; what it leaves out is the board's."""
+    chosen = {**board, **settings}
+    if not all(isinstance(folder, str) for folder in chosen["bsp"]):
+        raise ConfigError(f"{where}: bsp must be a list of folder names of firmware/bsp/")
+    memory = tuple(
+        _memory(f"{where}: memory {i + 1}", entry) for i, entry in enumerate(chosen.get("memory", []))
+    )
+    variant = Variant(
+        chosen["machine"], tuple(chosen["bsp"]), memory, chosen.get("stack", STACK_BYTES)
+    )
+    _check_memory(where, variant)
+    return variant
+
+
+def _memory(where: str, entry: object) -> Memory:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where} must be a table")
+    _check_keys(where, entry, _MEMORY_REQUIRED, _MEMORY_OPTIONAL)
+    memory = Memory(**entry)
+    if memory.role not in ROLES:
+        raise ConfigError(f"{where}: unknown role '{memory.role}' ({near_miss(memory.role, ROLES)})")
+    if memory.base < 0 or memory.size <= 0 or memory.base % 8 or memory.size % 8:
+        raise ConfigError(f"{where}: base and size must be positive multiples of 8")
+    return memory
+
+
+def _check_memory(where: str, variant: Variant) -> None:
+    if not variant.memory:
+        return
+    for role in ("code", "data"):
+        if variant.region(role) is None:
+            raise ConfigError(f"{where}: no [[memory]] has the role '{role}'")
+    ordered = sorted(variant.memory, key=lambda m: m.base)
+    for low, high in zip(ordered, ordered[1:], strict=False):
+        if low.end > high.base:
+            raise ConfigError(f"{where}: memory regions {low.name} and {high.name} overlap")
+    if len({m.name for m in variant.memory}) != len(variant.memory):
+        raise ConfigError(f"{where}: two memory regions have the same name")
+    home = stack_region(variant)
+    if not 0 < variant.stack <= home.size or variant.stack % 8:
+        raise ConfigError(
+            f"{where}: stack = {variant.stack} must be a multiple of 8, at most {home.size} ({home.name})"
+        )
+
+
+def _check_keys(
+    where: str, table: Mapping[str, Any], required: Mapping[str, type], optional: Mapping[str, type]
+) -> None:
+    known = {**required, **optional}
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key '{key}' ({near_miss(key, known)})")
+        if type(value) is not known[key]:
+            raise ConfigError(
+                f"{where}: {key} must be {_KINDS[known[key]]}, not {_KINDS.get(type(value), 'that')}"
+            )
+    for key in required:
+        if key not in table:
+            raise ConfigError(f"{where}: key '{key}' is missing ({_KINDS[known[key]]})")
+
+
+_KINDS: dict[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a decimal number",
+    bool: "a truth value",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def stack_region(variant: Variant) -> Memory:
+    """Return the region whose top holds the stack; ``variant`` must have memory."""
+    home = variant.region("stack") or variant.region("data")
+    if home is None:
+        raise ConfigError(f"machine {variant.machine} has no memory for a stack")
+    return home
+
+
+def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
+    """Return the numbers ``templates/linker.ld.j2`` places; None where no linker script is needed.
+
+    Regions are ``{name, base, size, attributes}``; ``spare`` names the RAM regions that get a section
+    of their own name; the stack is ``[stack_low, stack_high)`` at the top of its region, whose size is
+    already without it.
+    """
+    variant = board.variant(target)
+    if not variant.memory:
+        return None
+    code, data, home = variant.region("code"), variant.region("data"), stack_region(variant)
+    assert code and data  # _check_memory has seen to it
+    regions = [
+        {
+            "name": m.name,
+            "base": m.base,
+            "size": m.size - (variant.stack if m is home else 0),
+            "attributes": "rx" if m.role == "code" else "rwx",
+        }
+        for m in variant.memory
+    ]
+    return {
+        "board": board.name,
+        "machine": variant.machine,
+        "regions": regions,
+        "code": code.name,
+        "data": data.name,
+        "spare": [m.name for m in variant.memory if m not in (code, data)],
+        "stack_low": home.end - variant.stack,
+        "stack_high": home.end,
+        "stack_size": variant.stack,
+    }

@@ -1,0 +1,61 @@
+"""What every target offers: start a program, exchange bytes with it, count its instructions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+from outliernets.boards import Board
+from outliernets.target.protocol import Result, Stats
+
+
+class Target(ABC):
+    """A place where firmware runs; a context manager that ends the run.
+
+    ``with targets.get("unicorn").open(elf, board) as target: Client(target).hello()``
+    """
+
+    name: ClassVar[str]
+    counts_instructions: ClassVar[bool]  #: whether ``counts`` is exact, or always empty
+
+    @abstractmethod
+    def open(self, elf: Path, board: Board) -> Self:
+        """Start the program ``elf``; raise MissingToolError, ConfigError or TargetError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the run and free everything; harmless when nothing runs."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send bytes to the program; raise TargetError when it is gone."""
+
+    @abstractmethod
+    def read(self, n: int) -> bytes:
+        """Return exactly ``n`` bytes from the program; raise TargetError when they do not come."""
+
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """Return instructions executed so far by function; empty if the target cannot count."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Return which version of the emulator this is; raise MissingToolError when absent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class TargetRun:
+    """What a replay on a target gave."""
+
+    target: str  #: name of the target
+    version: str
+    results: tuple[Result, ...]  #: one per window, in order
+    counts: Mapping[str, int]  #: instructions by function; empty where the target cannot count
+    stats: Stats

@@ -1,0 +1,470 @@
+"""The machines unicorn can be: an STM32F7 with its memory map and USART, and a Linux process."""
+
+import ctypes
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from outliernets.boards import Variant
+from outliernets.errors import ConfigError, TargetError, near_miss
+from outliernets.target.symbols import Functions
+
+CPU_MODELS = {
+    "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
+    "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
+    "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
+    "cortex-m33": "UC_CPU_ARM_CORTEX_M33",
+    "cortex-a53": "UC_CPU_ARM64_A53",
+    "cortex-a72": "UC_CPU_ARM64_A72",
+}
+TX_BYTES = 1 << 20
+_PAGE = 0x1000
+_NOWHERE = 0xFFFF_FFFE  # an address no program reaches: unicorn wants one to stop at
+
+
+def create(variant: Variant, cpu: str, elf: Path, limit: int) -> "Machine":
+    """Return the machine ``variant`` names, with ``elf`` loaded."""
+    if variant.machine not in MACHINES:
+        hint = near_miss(variant.machine, MACHINES)
+        raise ConfigError(f"unicorn has no machine '{variant.machine}' ({hint})")
+    if cpu not in CPU_MODELS:
+        raise ConfigError(f"unicorn has no processor '{cpu}' ({near_miss(cpu, CPU_MODELS)})")
+    return MACHINES[variant.machine](variant, cpu, elf, limit)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a program to be loaded."""
+
+    address: int  #: where it runs
+    load_address: int  #: where it is stored
+    data: bytes
+    size: int  #: bytes in memory: the data, then zeros
+    executable: bool
+
+
+def _load_segments(elf: Path) -> list[Segment]:
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        with elf.open("rb") as stream:
+            return [
+                Segment(s["p_vaddr"], s["p_paddr"], s.data(), s["p_memsz"], bool(s["p_flags"] & 1))
+                for s in ELFFile(stream).iter_segments("PT_LOAD")
+            ]
+    except OSError as error:
+        raise TargetError(f"cannot read the firmware {elf}: {error.strerror}") from error
+    except ELFError as error:
+        raise TargetError(f"{elf} is not an ELF program: {error}") from error
+
+
+def _cpu_model(cpu: str) -> int:
+    from unicorn import arm64_const, arm_const
+
+    name = CPU_MODELS[cpu]
+    return int(getattr(arm64_const if "ARM64" in name else arm_const, name))
+
+
+class Machine(ABC):
+    """A processor with memory and a byte stream; runs until it waits for bytes.
+
+    Instructions are counted per basic block by native callbacks (``native.py``). There are no hooks on
+    memory accesses: in unicorn 2.1 they make Thumb code skip instructions inside IT blocks.
+    """
+
+    architecture: ClassVar[tuple[str, ...]]  #: names of unicorn's constants: architecture, then modes
+    thumb: ClassVar[bool]
+
+    def __init__(self, variant: Variant, cpu: str, elf: Path, limit: int) -> None:
+        import unicorn
+
+        from outliernets.target import native
+
+        self._native = native
+        self._functions_of = elf
+        self._limit = limit
+        self._segments = _load_segments(elf)
+        self._keep: list[Any] = []  # what unicorn holds addresses of
+        self._tx = np.zeros(TX_BYTES, np.uint8)
+        self._rx = np.zeros(1, np.uint8)
+        self._state = np.zeros(int(native.State.SIZE), np.uint64)
+        arch, *modes = (getattr(unicorn, name) for name in self.architecture)
+        self._uc = unicorn.Uc(arch, sum(modes))
+        self._uc.ctl_set_cpu_model(_cpu_model(cpu))
+        self._library = sys.modules["unicorn.unicorn_py3.unicorn"].uclib
+        self._prepare_state()
+        self._map(variant)
+        self._count_blocks()
+        self._pc = self._reset(variant)
+
+    @abstractmethod
+    def _map(self, variant: Variant) -> None:
+        """Map memory and devices, load the program."""
+
+    @abstractmethod
+    def _reset(self, variant: Variant) -> int:
+        """Set the first stack pointer; return the first program counter, as emu_start wants it."""
+
+    @abstractmethod
+    def _registers(self) -> dict[str, int]:
+        """Return registers for an error message; has ``pc`` and ``lr``."""
+
+    @abstractmethod
+    def _next_pc(self) -> int:
+        """Return where to go on, as emu_start wants it."""
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes to be received."""
+        state, names = self._state, self._native.State
+        left = self._rx[int(state[names.RX_NEXT]) : int(state[names.RX_END])]
+        self._rx = np.concatenate([left, np.frombuffer(data, np.uint8)])
+        state[names.RX] = self._rx.ctypes.data
+        state[names.RX_NEXT] = 0
+        state[names.RX_END] = len(self._rx)
+
+    def run(self) -> bytes:
+        """Run until the program waits for bytes (or has sent very many); return what it sent.
+
+        Raises TargetError with the registers when it faults or halts, and when it runs away.
+        """
+        import unicorn
+
+        names, reasons = self._native.State, self._native.Reason
+        self._state[names.REASON] = reasons.NONE
+        self._state[names.POLLS] = 0
+        self._state[names.LIMIT] = self._state[names.INSTRUCTIONS] + np.uint64(self._limit)
+        try:
+            self._uc.emu_start(self._pc, _NOWHERE)
+        except unicorn.UcError as error:
+            raise TargetError(self._crash(str(error))) from error
+        self._pc = self._next_pc()
+        reason = int(self._state[names.REASON])
+        sent = self._drain()
+        if reason == reasons.RUNAWAY:
+            raise TargetError(
+                f"the firmware did not answer within {self._limit:,} instructions; it was at "
+                f"{self._where()}"
+            )
+        if reason == reasons.NONE and not sent:
+            raise TargetError(self._crash(self._halt_reason()))
+        return sent
+
+    def counts(self, functions: Functions) -> dict[str, int]:
+        """Return executed instructions by function; code without a symbol counts as ``?``."""
+        totals: dict[str, int] = {}
+        for first, size, slot in self._ranges.tolist():
+            counts = self._counts[slot : slot + size // 2]
+            for i in np.flatnonzero(counts):
+                name = functions.name_at(first + 2 * int(i)) or "?"
+                totals[name] = totals.get(name, 0) + int(counts[i])
+        if elsewhere := int(self._state[self._native.State.ELSEWHERE]):
+            totals["?"] = totals.get("?", 0) + elsewhere
+        return totals
+
+    def instructions(self) -> int:
+        """Return all instructions executed so far."""
+        return int(self._state[self._native.State.INSTRUCTIONS])
+
+    def _prepare_state(self) -> None:
+        state, names = self._state, self._native.State
+        state[names.ENGINE] = self._uc._uch.value
+        stop = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p)
+        state[names.STOP] = stop.value or 0
+        state[names.THUMB] = self.thumb
+        state[names.TX] = self._tx.ctypes.data
+        state[names.TX_END] = len(self._tx)
+
+    def _count_blocks(self) -> None:
+        """Hook the start of every block and make room for the counts of the program's code."""
+        import unicorn
+
+        rows, halfwords = [], bytearray()
+        for segment in self._segments:
+            if segment.executable:
+                rows.append((segment.address, len(segment.data), len(halfwords) // 2))
+                halfwords += segment.data + bytes(len(segment.data) % 2)
+        slots = len(halfwords) // 2
+        self._ranges = np.array(rows, np.uint64).reshape(-1, 3)
+        self._counts = np.zeros(slots, np.uint64)
+        self._lengths = np.zeros((slots, 2), np.uint32)
+        self._code = np.frombuffer(bytes(halfwords), np.uint16)
+        names = self._native.State
+        self._state[names.N_RANGES] = len(rows)
+        for name, array in (
+            (names.RANGES, self._ranges),
+            (names.COUNTS, self._counts),
+            (names.LENGTHS, self._lengths),
+            (names.CODE, self._code),
+        ):
+            self._state[name] = array.ctypes.data
+        self._native_hook(unicorn.UC_HOOK_BLOCK, self._native.on_block.address)
+
+    def _native_hook(self, kind: int, callback: int) -> None:
+        handle = ctypes.c_size_t(0)
+        status = self._library.uc_hook_add(
+            self._uc._uch,
+            ctypes.byref(handle),
+            ctypes.c_int(kind),
+            ctypes.c_void_p(callback),
+            ctypes.c_void_p(self._state.ctypes.data),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+        )
+        if status:
+            raise TargetError(f"unicorn refused a hook (error {status})")
+
+    def _drain(self) -> bytes:
+        names = self._native.State
+        sent = self._tx[: int(self._state[names.TX_NEXT])].tobytes()
+        self._state[names.TX_NEXT] = 0
+        return sent
+
+    def _halt_reason(self) -> str:
+        return "the program stopped"
+
+    def _where(self) -> str:
+        return Functions(self._functions_of).describe(self._registers()["pc"])
+
+    def _crash(self, what: str) -> str:
+        registers = self._registers()
+        functions = Functions(self._functions_of)
+        values = " ".join(f"{name}={value:#x}" for name, value in registers.items())
+        return (
+            f"the firmware crashed at {functions.describe(registers['pc'])}, called from "
+            f"{functions.describe(registers['lr'])}: {what}: {values}"
+        )
+
+
+class Stm32F7(Machine):
+    """An STM32F7: the board's memory, USART1, and registers that say "ready"; no interrupts.
+
+    DWT.CYCCNT counts instructions. Peripherals without behaviour keep what is written to them.
+    """
+
+    architecture = ("UC_ARCH_ARM", "UC_MODE_THUMB", "UC_MODE_MCLASS")
+    thumb = True
+    _USART1 = 0x4001_1000
+    _CYCCNT = 0xE000_1004
+
+    def _map(self, variant: Variant) -> None:
+        import unicorn
+
+        for region in variant.memory:
+            read_only = region.role == "code"
+            rights = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+            rights |= 0 if read_only else unicorn.UC_PROT_WRITE
+            content = np.zeros(region.size, np.uint8)
+            self._keep.append(content)
+            for base in (region.base, region.alias):
+                if base is not None:
+                    self._uc.mem_map_ptr(base, region.size, rights, content.ctypes.data)
+        for segment in self._segments:
+            self._uc.mem_write(segment.load_address, segment.data)
+        self._values: dict[int, int] = {}
+        self._cycles_at_zero = 0
+        self._map_registers(0x4000_0000, self._USART1)
+        self._map_usart()
+        self._map_registers(self._USART1 + _PAGE, 0x4008_0000)
+        self._map_registers(0xE000_0000, 0xE010_0000)
+
+    def _map_registers(self, first: int, end: int) -> None:
+        def read(uc: Any, offset: int, size: int, user: Any) -> int:
+            return self._read_register(first + offset)
+
+        def write(uc: Any, offset: int, size: int, value: int, user: Any) -> None:
+            self._write_register(first + offset, value)
+
+        self._uc.mmio_map(first, end - first, read, None, write, None)
+
+    def _map_usart(self) -> None:
+        status = self._library.uc_mmio_map(
+            self._uc._uch,
+            ctypes.c_uint64(self._USART1),
+            ctypes.c_size_t(_PAGE),
+            ctypes.c_void_p(self._native.on_usart_read.address),
+            ctypes.c_void_p(self._state.ctypes.data),
+            ctypes.c_void_p(self._native.on_usart_write.address),
+            ctypes.c_void_p(self._state.ctypes.data),
+        )
+        if status:
+            raise TargetError(f"unicorn refused to map the USART (error {status})")
+
+    def _read_register(self, address: int) -> int:
+        if address == self._CYCCNT:
+            return (self.instructions() - self._cycles_at_zero) & 0xFFFF_FFFF
+        behaviour = _BEHAVIOUR.get(address)
+        return behaviour(self._values) if behaviour else self._values.get(address, 0)
+
+    def _write_register(self, address: int, value: int) -> None:
+        self._values[address] = value
+        if address == self._CYCCNT:
+            self._cycles_at_zero = self.instructions() - value
+
+    def _reset(self, variant: Variant) -> int:
+        from unicorn import arm_const
+
+        code = variant.region("code")
+        stack, entry = np.frombuffer(self._uc.mem_read(code.base if code else 0, 8), "<u4").tolist()
+        self._uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
+        return int(entry) | 1
+
+    def _next_pc(self) -> int:
+        return self._registers()["pc"] | 1
+
+    def _registers(self) -> dict[str, int]:
+        from unicorn import arm_const
+
+        names = [f"r{i}" for i in range(13)] + ["sp", "lr", "pc", "xpsr"]
+        return {n: self._uc.reg_read(getattr(arm_const, f"UC_ARM_REG_{n.upper()}")) for n in names}
+
+
+def _rcc_cr(values: dict[int, int]) -> int:
+    value = values.get(0x4002_3800, 0x83)  # RM0385 5.3.1: HSI is on and ready after reset
+    return value | (value & 0x1501_0001) << 1  # each oscillator is ready as soon as it is on
+
+
+def _rcc_cfgr(values: dict[int, int]) -> int:
+    value = values.get(0x4002_3808, 0)
+    return value | (value & 3) << 2  # RM0385 5.3.3: SWS follows SW
+
+
+def _pwr_csr1(values: dict[int, int]) -> int:
+    control = values.get(0x4000_7000, 0xC000)
+    return 1 << 14 | control & 3 << 16  # RM0385 4.4.2: VOSRDY; ODRDY, ODSWRDY follow ODEN, ODSWEN
+
+
+def _ccsidr(values: dict[int, int]) -> int:
+    return 0xF003_E019  # 4 KiB, four ways of lines of 32 bytes: the STM32F746's data cache
+
+
+_BEHAVIOUR: dict[int, Callable[[dict[int, int]], int]] = {
+    0x4000_7004: _pwr_csr1,
+    0x4002_3800: _rcc_cr,
+    0x4002_3808: _rcc_cfgr,
+    0xE000_ED80: _ccsidr,
+}
+
+
+class LinuxUser(Machine):
+    """A static AArch64 Linux process: read, write and exit; the counter-timer counts instructions."""
+
+    architecture = ("UC_ARCH_ARM64", "UC_MODE_ARM")
+    thumb = False
+    _STACK = 0x7F_0000_0000
+    _STACK_BYTES = 0x10_0000
+    _SUPERVISOR_CALL = 2  # QEMU's EXCP_SWI
+    _READ, _WRITE, _EXIT, _EXIT_GROUP = 63, 64, 93, 94
+    _CNTVCT_EL0 = (3, 3, 14, 0, 2)  # op0, op1, CRn, CRm, op2
+    _ENOSYS = -38
+
+    def _map(self, variant: Variant) -> None:
+        import unicorn
+        from unicorn import arm64_const
+
+        self._wanted: tuple[int, int] | None = None  # address and size of a read that waits
+        self._halted = "the program stopped"
+        self._output = bytearray()
+        first = min(s.address for s in self._segments) & -_PAGE
+        end = max(s.address + s.size for s in self._segments)
+        self._uc.mem_map(first, (end - first + _PAGE - 1) & -_PAGE)
+        for segment in self._segments:
+            self._uc.mem_write(segment.address, segment.data)
+        self._uc.mem_map(self._STACK, self._STACK_BYTES)
+        self._uc.reg_write(arm64_const.UC_ARM64_REG_CPACR_EL1, 3 << 20)  # floating point and SIMD
+        self._uc.hook_add(unicorn.UC_HOOK_INTR, self._exception)
+        self._uc.hook_add(
+            unicorn.UC_HOOK_INSN, self._system_register, aux1=arm64_const.UC_ARM64_INS_MRS
+        )
+
+    def _reset(self, variant: Variant) -> int:
+        from elftools.elf.elffile import ELFFile
+        from unicorn import arm64_const
+
+        self._uc.reg_write(arm64_const.UC_ARM64_REG_SP, self._STACK + self._STACK_BYTES - 0x100)
+        with self._functions_of.open("rb") as stream:
+            return int(ELFFile(stream)["e_entry"])
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes to be received, and finish a read that waits for them."""
+        super().send(data)
+        if self._wanted and data:
+            address, size = self._wanted
+            self._wanted = None
+            self._answer(self._deliver(address, size))
+
+    def _drain(self) -> bytes:
+        sent = bytes(self._output)
+        self._output.clear()
+        return sent
+
+    def _exception(self, uc: Any, number: int, user: Any) -> None:
+        if number != self._SUPERVISOR_CALL:
+            self._halted = f"exception {number}"
+            uc.emu_stop()
+            return
+        call, address, size = self._register("X8"), self._register("X1"), self._register("X2")
+        if call == self._WRITE:
+            self._output += uc.mem_read(address, size)
+            self._answer(size)
+        elif call == self._READ:
+            self._read(address, size)
+        elif call in (self._EXIT, self._EXIT_GROUP):
+            self._halted = f"the program ended with status {self._register('X0')}"
+            uc.emu_stop()
+        else:
+            self._answer(self._ENOSYS)
+
+    def _read(self, address: int, size: int) -> None:
+        names = self._native.State
+        if self._state[names.RX_NEXT] < self._state[names.RX_END]:
+            self._answer(self._deliver(address, size))
+            return
+        self._wanted = (address, size)
+        self._state[names.REASON] = self._native.Reason.IDLE
+        self._uc.emu_stop()
+
+    def _deliver(self, address: int, size: int) -> int:
+        """Give the program up to ``size`` queued bytes; return how many."""
+        names = self._native.State
+        first, end = int(self._state[names.RX_NEXT]), int(self._state[names.RX_END])
+        data = self._rx[first : min(end, first + size)].tobytes()
+        self._uc.mem_write(address, data)
+        self._state[names.RX_NEXT] = first + len(data)
+        return len(data)
+
+    def _system_register(self, uc: Any, register: int, which: Any, user: Any) -> int:
+        """Read CNTVCT_EL0 as instructions executed; leave other registers to unicorn (return 0)."""
+        if (which.op0, which.op1, which.crn, which.crm, which.op2) != self._CNTVCT_EL0:
+            return 0
+        uc.reg_write(register, self.instructions())
+        return 1
+
+    def _answer(self, value: int) -> None:
+        from unicorn import arm64_const
+
+        self._uc.reg_write(arm64_const.UC_ARM64_REG_X0, value & 0xFFFF_FFFF_FFFF_FFFF)
+
+    def _halt_reason(self) -> str:
+        return self._halted
+
+    def _next_pc(self) -> int:
+        return self._register("PC")
+
+    def _register(self, name: str) -> int:
+        from unicorn import arm64_const
+
+        return int(self._uc.reg_read(getattr(arm64_const, f"UC_ARM64_REG_{name}")))
+
+    def _registers(self) -> dict[str, int]:
+        names = {f"x{i}": f"X{i}" for i in range(9)} | {"sp": "SP", "lr": "X30", "pc": "PC"}
+        return {shown: self._register(name) for shown, name in names.items()}
+
+
+MACHINES: dict[str, type[Machine]] = {"stm32f7": Stm32F7, "linux-user": LinuxUser}

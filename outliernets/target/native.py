@@ -1,0 +1,169 @@
+"""Callbacks that unicorn calls millions of times, compiled to machine code with numba.
+
+Import this module inside functions only: it needs numba. All callbacks share one vector of uint64, the
+``State``, through their user data; addresses in it are of memory that Python owns.
+"""
+
+from enum import IntEnum, auto
+
+import numba
+from llvmlite import ir
+from numba import carray, types
+from numba.extending import intrinsic
+
+
+class State(IntEnum):
+    """What each element of the shared vector means."""
+
+    ENGINE = 0  #: the uc_engine
+    STOP = auto()  #: address of uc_emu_stop
+    REASON = auto()  #: why the run stopped: a Reason
+    INSTRUCTIONS = auto()  #: executed so far
+    LIMIT = auto()  #: stop as RUNAWAY when INSTRUCTIONS passes this
+    THUMB = auto()  #: 1: instructions of 2 or 4 bytes; 0: all of 4
+    N_RANGES = auto()  #: number of ranges of code
+    RANGES = auto()  #: address of [first address, bytes, first slot] x N_RANGES, uint64
+    COUNTS = auto()  #: address of instructions executed by the block that starts at a slot, uint64
+    LENGTHS = auto()  #: address of [bytes, instructions] of that block, uint32 pairs
+    CODE = auto()  #: address of the code's halfwords, by slot
+    ELSEWHERE = auto()  #: instructions executed outside all ranges
+    RX = auto()  #: address of the bytes to receive
+    RX_NEXT = auto()
+    RX_END = auto()
+    TX = auto()  #: address of room for sent bytes
+    TX_NEXT = auto()
+    TX_END = auto()
+    POLLS = auto()  #: status reads since the last data read or write
+    SIZE = auto()  #: number of elements
+
+
+class Reason(IntEnum):
+    """Why the emulation stopped."""
+
+    NONE = 0  #: by itself: a fault or a halt
+    IDLE = 1  #: it waits for bytes
+    FULL = 2  #: the room for sent bytes is used up
+    RUNAWAY = 3  #: the limit of instructions is reached
+
+
+_SIZE = int(State.SIZE)
+_ENGINE, _STOP, _REASON = int(State.ENGINE), int(State.STOP), int(State.REASON)
+_INSTRUCTIONS, _LIMIT, _THUMB = int(State.INSTRUCTIONS), int(State.LIMIT), int(State.THUMB)
+_N_RANGES, _RANGES, _COUNTS = int(State.N_RANGES), int(State.RANGES), int(State.COUNTS)
+_LENGTHS, _CODE, _ELSEWHERE = int(State.LENGTHS), int(State.CODE), int(State.ELSEWHERE)
+_RX, _RX_NEXT, _RX_END = int(State.RX), int(State.RX_NEXT), int(State.RX_END)
+_TX, _TX_NEXT, _TX_END = int(State.TX), int(State.TX_NEXT), int(State.TX_END)
+_POLLS = int(State.POLLS)
+_IDLE, _FULL, _RUNAWAY = int(Reason.IDLE), int(Reason.FULL), int(Reason.RUNAWAY)
+
+# USART of the STM32F7, RM0385 31.8: offsets from the page and bits of ISR.
+_PAGE = 0xFFF
+_ISR, _RDR, _TDR = 0x01C, 0x024, 0x028
+_READY_TO_SEND = 0xC0  # TXE | TC
+_RECEIVED = 0x20  # RXNE
+
+
+def _pointer_as(typing_context, address, kind):  # type: ignore[no-untyped-def]
+    pointer = types.CPointer(kind.dtype)
+
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+
+    return pointer(address, kind), codegen
+
+
+def _call(typing_context, function, argument):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(64)])
+        pointer = builder.inttoptr(arguments[0], kind.as_pointer())
+        return builder.call(pointer, [arguments[1]])
+
+    return types.int32(types.uint64, types.uint64), codegen
+
+
+_as_pointer = intrinsic(_pointer_as)
+_call_function = intrinsic(_call)
+
+
+def _stop_because(s, reason):  # type: ignore[no-untyped-def]
+    s[_REASON] = reason
+    _call_function(s[_STOP], s[_ENGINE])
+
+
+_stop = numba.njit(cache=True)(_stop_because)
+
+
+def _count(s, slot, size):  # type: ignore[no-untyped-def]
+    """Return how many instructions the block of ``size`` bytes at ``slot`` has."""
+    if s[_THUMB] == 0:
+        return size >> 2
+    code = carray(_as_pointer(s[_CODE], numba.uint16), slot + (size >> 1))
+    n = 0
+    i = slot
+    while i < slot + (size >> 1):  # 0b11101, 0b11110, 0b11111: 32 bits (ARMv7-M A5.1)
+        i += 2 if (code[i] >> 11) >= 0x1D else 1
+        n += 1
+    return n
+
+
+_count_block = numba.njit(cache=True)(_count)
+
+
+def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
+    s = carray(user, _SIZE, numba.uint64)
+    ranges = carray(_as_pointer(s[_RANGES], numba.uint64), 3 * s[_N_RANGES])
+    for r in range(0, 3 * s[_N_RANGES], 3):
+        if address - ranges[r] < ranges[r + 1]:  # unsigned: also false below the range
+            slot = ((address - ranges[r]) >> numba.uint64(1)) + ranges[r + 2]
+            lengths = carray(_as_pointer(s[_LENGTHS], numba.uint32), 2 * slot + 2)
+            if lengths[2 * slot] != size:
+                lengths[2 * slot] = size
+                lengths[2 * slot + 1] = _count_block(s, numba.int64(slot), numba.int64(size))
+            n = numba.uint64(lengths[2 * slot + 1])
+            carray(_as_pointer(s[_COUNTS], numba.uint64), slot + 1)[slot] += n
+            break
+    else:
+        n = numba.uint64(size) >> numba.uint64(2)
+        s[_ELSEWHERE] += n
+    s[_INSTRUCTIONS] += n
+    if s[_INSTRUCTIONS] > s[_LIMIT]:
+        _stop(s, _RUNAWAY)
+
+
+def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
+    s = carray(user, _SIZE, numba.uint64)
+    register = offset & _PAGE
+    if register == _ISR:
+        if s[_RX_NEXT] < s[_RX_END]:
+            return numba.uint64(_READY_TO_SEND | _RECEIVED)
+        s[_POLLS] += numba.uint64(1)
+        if s[_POLLS] >= 2:  # twice in a row without data: it waits to receive
+            _stop(s, _IDLE)
+        return numba.uint64(_READY_TO_SEND)
+    if register == _RDR and s[_RX_NEXT] < s[_RX_END]:
+        s[_POLLS] = 0
+        value = carray(_as_pointer(s[_RX], numba.uint8), s[_RX_END])[s[_RX_NEXT]]
+        s[_RX_NEXT] += numba.uint64(1)
+        return numba.uint64(value)
+    return numba.uint64(0)
+
+
+def _usart_write(engine, offset, size, value, user):  # type: ignore[no-untyped-def]
+    s = carray(user, _SIZE, numba.uint64)
+    if offset & _PAGE != _TDR:
+        return
+    s[_POLLS] = 0
+    if s[_TX_NEXT] < s[_TX_END]:
+        carray(_as_pointer(s[_TX], numba.uint8), s[_TX_END])[s[_TX_NEXT]] = value & 0xFF
+        s[_TX_NEXT] += numba.uint64(1)
+    if s[_TX_NEXT] == s[_TX_END]:
+        _stop(s, _FULL)
+
+
+_u32, _u64, _pointer = types.uint32, types.uint64, types.voidptr
+#: void (uc_engine *, uint64_t address, uint32_t size, void *user)
+on_block = numba.cfunc(types.void(_pointer, _u64, _u32, _pointer), cache=True)(_block)
+#: uint64_t (uc_engine *, uint64_t offset, unsigned size, void *user)
+on_usart_read = numba.cfunc(_u64(_pointer, _u64, _u32, _pointer), cache=True)(_usart_read)
+#: void (uc_engine *, uint64_t offset, unsigned size, uint64_t value, void *user)
+on_usart_write = numba.cfunc(types.void(_pointer, _u64, _u32, _u64, _pointer), cache=True)(_usart_write)

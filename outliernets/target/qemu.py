@@ -1,0 +1,2 @@
+"""placeholder"""
+class QemuTarget: pass

@@ -1,0 +1,82 @@
+"""Run firmware in unicorn: the unmodified ELF, exact instruction counts, a UART at native speed."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+from outliernets.boards import Board
+from outliernets.errors import MissingToolError, TargetError
+from outliernets.target.base import Target
+from outliernets.target.machines import Machine, create
+from outliernets.target.symbols import Functions
+
+_HINT = "pip install 'ongen[unicorn]'"
+LIMIT = 20_000_000_000  #: instructions between two exchanges before a program counts as runaway
+
+
+class UnicornTarget(Target):
+    """Unicorn as a target. ``limit``: instructions the firmware may take for one answer."""
+
+    name: ClassVar[str] = "unicorn"
+    counts_instructions: ClassVar[bool] = True
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._machine: Machine | None = None
+        self._elf = Path()
+        self._received = bytearray()
+
+    def open(self, elf: Path, board: Board) -> Self:
+        """Load ``elf`` into the machine the board names for unicorn; it starts at the first read."""
+        variant = board.variant(self.name)
+        _require_packages()
+        self.close()
+        self._elf = elf
+        self._machine = create(variant, board.cpu, elf, self._limit)
+        return self
+
+    def close(self) -> None:
+        """Forget the machine."""
+        self._machine = None
+        self._received.clear()
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the firmware; it runs when something is read."""
+        self._running().send(data)
+
+    def read(self, n: int) -> bytes:
+        """Run until ``n`` bytes came; TargetError on a crash, on silence, or past the limit."""
+        machine = self._running()
+        while len(self._received) < n:
+            new = machine.run()
+            if not new:
+                raise TargetError(
+                    f"the firmware waits for more bytes; it answered {len(self._received)} of {n} expected"
+                )
+            self._received += new
+        data = bytes(self._received[:n])
+        del self._received[:n]
+        return data
+
+    def counts(self) -> dict[str, int]:
+        """Return instructions executed since the start, by function, exactly."""
+        return self._running().counts(Functions(self._elf))
+
+    def version(self) -> str:
+        """Return unicorn's version."""
+        _require_packages()
+        import unicorn
+
+        return str(unicorn.__version__)
+
+    def _running(self) -> Machine:
+        if self._machine is None:
+            raise TargetError("no firmware runs in unicorn: open() comes first")
+        return self._machine
+
+
+def _require_packages() -> None:
+    try:
+        import numba  # noqa: F401
+        import unicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingToolError(f"target unicorn needs the package {error.name}: {_HINT}") from error

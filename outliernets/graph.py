@@ -121,8 +121,8 @@ class Op(ABC):
         return 0
 
     def title(self) -> str:
-        """One line about the op's settings, for comments in generated code."""
-        return self.kind()
+        """The op's settings in a few words, for comments in generated code."""
+        return ""
 
     @classmethod
     def limits(cls) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """What all tests share: the reference material and the switch that rewrites golden files."""
 
+import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,19 @@ def shared() -> Path:
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def has_compiler():
+    """Skip, with the reason, when a compiler a test names is not on this machine."""
+
+    def check(name: str) -> None:
+        missing = (
+            shutil.which("gcc") is None
+            if name == "gcc"
+            else importlib.util.find_spec("ziglang") is None
+        )
+        if missing:
+            pytest.skip(f"no {name} on this machine")
+
+    return check

@@ -1,5 +1,6 @@
 """From a lowered graph, a Mel plan and a board to text: {file name: content}. Pure functions."""
 
+from outliernets.codegen.detector import app_files, detector_files, linker_files
 from outliernets.codegen.network import network_files
 
-__all__ = ["network_files"]
+__all__ = ["app_files", "detector_files", "linker_files", "network_files"]

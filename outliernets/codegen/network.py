@@ -37,7 +37,8 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
 def _function(graph: Graph, node: Node) -> dict[str, str]:
     site = graph.site(node)
     sources = " + ".join(t.dims for t in site.inputs if not t.is_constant)
-    comment = f"{node.op.tflite[0]} {node.op.title()}: {sources} -> {site.output.dims}"
+    heading = f"{node.op.tflite[0]} {node.op.title()}".rstrip()
+    comment = f"{heading}: {sources} -> {site.output.dims}"
     context = {"fn": _function_name(graph, node), **node.op.context(site)}
     return {"comment": comment, "code": render_op(node.op.kind(), context)}
 

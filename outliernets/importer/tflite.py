@@ -17,6 +17,11 @@ from outliernets.graph import Array, Graph, Node, Site, Tensor, verify
 from outliernets.ops import by_tflite_name
 
 IDENTIFIER = b"TFL3"
+#: what reading nonsense out of a damaged flatbuffer ends in
+DAMAGE = (
+    struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError,
+    MemoryError, ZeroDivisionError,
+)  # fmt: skip
 
 
 def read(path: Path, name: str | None = None) -> Graph:
@@ -29,25 +34,26 @@ def read(path: Path, name: str | None = None) -> Graph:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    graph = _Reader(_parse(content, path), path.name).graph(name or c_identifier(path.stem))
-    verify(graph)
-    return graph
-
-
-def _parse(content: bytes, path: Path) -> Any:
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
     if len(content) < 8 or content[4:8] != IDENTIFIER:
         raise DataError(
             f"{path}: not a .tflite file (no 'TFL3' mark); export one with "
             "tf.lite.TFLiteConverter or 'ongen train'"
         )
     try:
-        return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    except (struct.error, IndexError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        graph = _Reader(_parse(content), path.name).graph(name or c_identifier(path.stem))
+        verify(graph)
+    except DAMAGE as error:
         raise DataError(
-            f"{path}: truncated or damaged .tflite file of {len(content)} bytes ({error})"
-        ) from None
+            f"{path}: truncated or damaged .tflite file of {len(content)} bytes "
+            f"({type(error).__name__}: {' '.join(str(error).split())})"
+        ) from error
+    return graph
+
+
+def _parse(content: bytes) -> Any:
+    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
 class _Reader:

@@ -1,2 +1,149 @@
-"""placeholder"""
-class QemuTarget: pass
+"""Run firmware in QEMU: a Cortex-M7 MPS2+ board, or a Linux process; bytes go through pipes."""
+
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, ClassVar, Self
+
+from outliernets.boards import Board
+from outliernets.errors import ConfigError, MissingToolError, TargetError, near_miss
+from outliernets.target.base import Target
+
+TIMEOUT = 60.0  #: seconds without any byte after which firmware counts as silent
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """How to start QEMU: ``{cpu}`` and ``{elf}`` in the arguments are filled in."""
+
+    program: str
+    package: str  #: Debian's package of it
+    arguments: tuple[str, ...]
+
+
+def _system(machine: str) -> Emulator:
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "stdio")
+    arguments = ("-M", machine, *quiet, "-kernel", "{elf}")
+    return Emulator("qemu-system-arm", "qemu-system-arm", arguments)
+
+
+MACHINES = {
+    "mps2-an500": _system("mps2-an500"),
+    "linux-user": Emulator("qemu-aarch64", "qemu-user", ("-cpu", "{cpu}", "{elf}")),
+}
+
+
+class QemuTarget(Target):
+    """QEMU as a target; it cannot count instructions. ``timeout``: seconds of silence allowed."""
+
+    name: ClassVar[str] = "qemu"
+    counts_instructions: ClassVar[bool] = False
+
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
+        self._emulator = MACHINES["linux-user"]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: IO[bytes] | None = None
+        self._received = bytearray()
+
+    def open(self, elf: Path, board: Board) -> Self:
+        """Start QEMU with ``elf``, which was linked for the board's variant ``qemu``."""
+        variant = board.variant(self.name)
+        if variant.machine not in MACHINES:
+            hint = near_miss(variant.machine, MACHINES)
+            raise ConfigError(f"qemu is not set up for machine '{variant.machine}' ({hint})")
+        if not elf.is_file():
+            raise TargetError(f"there is no firmware {elf}")
+        self.close()
+        self._emulator = MACHINES[variant.machine]
+        arguments = [a.format(cpu=board.cpu, elf=elf) for a in self._emulator.arguments]
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115: close() closes it
+        self._process = subprocess.Popen(
+            [_find(self._emulator), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            bufsize=0,
+        )
+        return self
+
+    def close(self) -> None:
+        """Kill QEMU and wait until it is gone."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe:
+                    pipe.close()
+        if self._messages:
+            self._messages.close()
+        self._process = self._messages = None
+        self._received.clear()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; raise TargetError when QEMU does not take them."""
+        pipe = self._running().stdin
+        left = memoryview(data)
+        while left and pipe:
+            _, ready, _ = select.select([], [pipe], [], self._timeout)
+            if not ready:
+                raise TargetError(f"the firmware in qemu took no byte for {self._timeout:g} s")
+            try:
+                left = left[os.write(pipe.fileno(), left[: select.PIPE_BUF]) :]
+            except BrokenPipeError as error:
+                raise TargetError(self._obituary()) from error
+
+    def read(self, n: int) -> bytes:
+        """Return ``n`` bytes; raise TargetError on the end of the program or after the timeout."""
+        pipe = self._running().stdout
+        while len(self._received) < n and pipe:
+            ready, _, _ = select.select([pipe], [], [], self._timeout)
+            if not ready:
+                raise TargetError(
+                    f"the firmware in qemu was silent for {self._timeout:g} s: it hangs, or waits for"
+                    f" bytes; it answered {len(self._received)} of {n} expected"
+                )
+            new = os.read(pipe.fileno(), 65536)
+            if not new:
+                raise TargetError(self._obituary())
+            self._received += new
+        data = bytes(self._received[:n])
+        del self._received[:n]
+        return data
+
+    def counts(self) -> dict[str, int]:
+        """Return nothing: QEMU without a plugin does not count."""
+        return {}
+
+    def version(self) -> str:
+        """Return the version of the QEMU that runs, or would run, the program."""
+        command = [_find(self._emulator), "--version"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        words = done.stdout.split()
+        return words[words.index("version") + 1] if "version" in words else "unknown"
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise TargetError("no firmware runs in qemu: open() comes first")
+        return self._process
+
+    def _obituary(self) -> str:
+        status = self._running().wait()
+        said = ""
+        if self._messages:
+            self._messages.seek(0)
+            said = self._messages.read().decode(errors="replace").strip()
+        return f"qemu ended with status {status}: {said.splitlines()[-1] if said else 'no message'}"
+
+
+def _find(emulator: Emulator) -> str:
+    path = shutil.which(emulator.program)
+    if path is None:
+        raise MissingToolError(
+            f"{emulator.program} is not on PATH: apt install {emulator.package}, or --target unicorn"
+        )
+    return path

@@ -1,0 +1,41 @@
+"""Compile and link firmware: one interface, two toolchains."""
+
+from outliernets.boards import Board
+from outliernets.errors import ConfigError, near_miss
+from outliernets.toolchain.base import (
+    Firmware,
+    Toolchain,
+    create_cpu,
+    program_includes,
+    program_sources,
+)
+from outliernets.toolchain.gcc import GccToolchain
+from outliernets.toolchain.zig import ZigToolchain
+
+__all__ = [
+    "TOOLCHAINS",
+    "Firmware",
+    "Toolchain",
+    "available",
+    "get",
+    "program_includes",
+    "program_sources",
+]
+
+TOOLCHAINS: dict[str, type[GccToolchain] | type[ZigToolchain]] = {
+    "zig": ZigToolchain,
+    "gcc": GccToolchain,
+}
+
+
+def get(name: str, board: Board) -> Toolchain:
+    """Return a toolchain for a board; MissingToolError says how to install an absent one."""
+    if name not in TOOLCHAINS:
+        raise ConfigError(f"unknown toolchain '{name}' ({near_miss(name, TOOLCHAINS)})")
+    return TOOLCHAINS[name](create_cpu(board))
+
+
+def available(board: Board) -> list[str]:
+    """Return the names of the toolchains that are installed for a board."""
+    cpu = create_cpu(board)
+    return [name for name, kind in TOOLCHAINS.items() if kind.installed(cpu)]

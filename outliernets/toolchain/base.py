@@ -1,0 +1,231 @@
+"""What both toolchains share: compile each source, link, measure, and explain failures."""
+
+import os
+import re
+import shlex
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from outliernets import resources
+from outliernets.boards import Board, Variant, stack_region
+from outliernets.errors import BuildError
+from outliernets.toolchain import sizes
+from outliernets.toolchain.cpus import Cpu, lookup
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wdouble-promotion")
+OPTIONS = (
+    "-std=c11",
+    "-O2",
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-common",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables",
+)
+SHOWN = 5  #: symbols named in a message
+
+# GNU ld: region `flash' overflowed by 12 bytes
+# lld: section '.text' will not fit in region 'flash': overflowed by 12 bytes
+_OVERFLOW = re.compile(r"region [`'](\w+)'(?::)? overflowed by (\d+) bytes")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A linked program."""
+
+    elf: Path
+    map: Path | None  #: the linker's map; None where the linker writes none
+    flash: int  #: bytes of code, constants and initial data
+    ram: int  #: bytes of variables, without the stack
+    stack: int  #: bytes reserved for the stack
+    stack_usage: Mapping[str, int]  #: bytes of each function's own frame
+    sections: Mapping[str, int]  #: bytes of each section in memory
+    symbols: tuple[tuple[str, int], ...]  #: (name, bytes), largest first
+
+
+class Toolchain(ABC):
+    """A C compiler and linker for one processor."""
+
+    name: ClassVar[str]
+
+    def __init__(self, cpu: Cpu) -> None:
+        self._cpu = cpu
+
+    @abstractmethod
+    def version(self) -> str:
+        """Return the compiler's version in one line."""
+
+    @abstractmethod
+    def _compiler(self) -> list[str]:
+        """Return the compiler's command with the processor's options."""
+
+    @abstractmethod
+    def _compile_options(self) -> list[str]:
+        """Return further options to compile."""
+
+    @abstractmethod
+    def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
+        """Return the options to link, and write what they need into ``out_dir``."""
+
+    @abstractmethod
+    def _map(self, out_dir: Path) -> Path | None:
+        """Return where the linker writes its map, if it does."""
+
+    @abstractmethod
+    def _stack_usage(self, elf: Path, objects: Sequence[Path]) -> dict[str, int]:
+        """Return bytes of stack by function."""
+
+    def link(
+        self,
+        sources: Sequence[Path],
+        include_dirs: Sequence[Path],
+        board: Board,
+        target: str | None,
+        linker_script: Path | None,
+        out_dir: Path,
+        defines: Mapping[str, str] | None = None,
+    ) -> Firmware:
+        """Build ``firmware.elf`` in ``out_dir`` from C sources; equal input gives equal bytes.
+
+        ``target`` names the board's variant (None: the board itself). Raises BuildError when the
+        compiler or linker fails (the log stays in ``out_dir/build.log``) or the program does not fit.
+        """
+        variant = board.variant(target)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        log = out_dir / "build.log"
+        log.write_text("", encoding="utf-8")
+        objects = self._compile(sources, include_dirs, out_dir, defines or {}, log)
+        elf = out_dir / "firmware.elf"
+        elf.unlink(missing_ok=True)
+        options = self._link_options(linker_script, out_dir)
+        command = [*self._compiler(), *map(str, objects), "-Wl,--gc-sections", *options, "-o", str(elf)]
+        status, output = _run(command, log)
+        if status:
+            raise BuildError(_link_failure(output, board, variant, objects, log))
+        size = sizes.measure(elf)
+        usage = self._stack_usage(elf, objects)
+        return Firmware(
+            elf,
+            self._map(out_dir),
+            size.flash,
+            size.ram,
+            size.stack,
+            usage,
+            size.sections,
+            size.symbols,
+        )
+
+    def _compile(
+        self,
+        sources: Sequence[Path],
+        include_dirs: Sequence[Path],
+        out_dir: Path,
+        defines: Mapping[str, str],
+        log: Path,
+    ) -> list[Path]:
+        """Compile each source into an object; raise BuildError with the first error."""
+        folder = out_dir / "obj"
+        folder.mkdir(exist_ok=True)
+        common = [*self._compiler(), *OPTIONS, *WARNINGS, *self._compile_options(), *_no_paths(out_dir)]
+        common += [f"-I{d}" for d in include_dirs]
+        common += [f"-D{name}={value}" for name, value in sorted(defines.items())]
+        objects = [folder / f"{i:02d}_{source.stem}.o" for i, source in enumerate(sources)]
+        commands = [
+            [*common, "-c", str(source), "-o", str(target)]
+            for source, target in zip(sources, objects, strict=True)
+        ]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            outcomes = list(pool.map(_quiet_run, commands))
+        for command, (status, output) in zip(commands, outcomes, strict=True):
+            _append(log, command, output)
+            if status:
+                raise BuildError(f"compiler failed: {_first_error(output)} (log: {log})")
+        return objects
+
+
+def create_cpu(board: Board) -> Cpu:
+    """Return the compiler options of a board's processor."""
+    return lookup(board.cpu, board.name)
+
+
+def program_sources(board: Board, target: str | None, app: str = "check") -> list[Path]:
+    """Return the hand-written C of a program: application, protocol and board support.
+
+    The model's own sources come on top.
+    """
+    firmware = resources.firmware()
+    folders = [firmware / "bsp" / name for name in ("common", *board.variant(target).bsp)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise BuildError(f"board {board.name}: no board support in {folder}")
+    sources = [firmware / "app" / f"{app}.c", firmware / "lib" / "on_frame.c"]
+    return sources + [path for folder in folders for path in sorted(folder.glob("*.c"))]
+
+
+def program_includes(board: Board, target: str | None) -> list[Path]:
+    """Return the include folders that go with ``program_sources``."""
+    firmware = resources.firmware()
+    names = ("common", *board.variant(target).bsp)
+    return [firmware / "lib", firmware / "bsp", *(firmware / "bsp" / name for name in names)]
+
+
+def _no_paths(out_dir: Path) -> list[str]:
+    """Return options that keep the places of sources out of the program."""
+    return [f"-ffile-prefix-map={place}=." for place in (resources.root(), out_dir.resolve())]
+
+
+def _quiet_run(command: list[str]) -> tuple[int, str]:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return done.returncode, done.stderr + done.stdout
+
+
+def _run(command: list[str], log: Path) -> tuple[int, str]:
+    status, output = _quiet_run(command)
+    _append(log, command, output)
+    return status, output
+
+
+def _append(log: Path, command: list[str], output: str) -> None:
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"$ {shlex.join(command)}\n{output}")
+
+
+def _first_error(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    wrong = (line for line in lines if re.search(r"\b(error|undefined reference)\b", line))
+    return next(wrong, lines[0] if lines else "no message")
+
+
+def _link_failure(
+    output: str, board: Board, variant: Variant, objects: Sequence[Path], log: Path
+) -> str:
+    """Explain why linking failed: what does not fit, and which symbols are the largest."""
+    worst: dict[str, int] = {}
+    for name, excess in _OVERFLOW.findall(output):
+        worst[name] = max(int(excess), worst.get(name, 0))
+    if not worst:
+        return f"linker failed: {_first_error(output)} (log: {log})"
+    parts = []
+    for region in variant.memory:
+        if region.name in worst:
+            excess = worst[region.name]
+            needed = _room(region.name, variant) + excess
+            symbols = sizes.largest_symbols(objects, writable=region.role != "code")[:SHOWN]
+            largest = ", ".join(f"{name} {size:,}" for name, size in symbols)
+            parts.append(
+                f"{region.name} overflows by {excess:,} bytes ({needed:,} of "
+                f"{_room(region.name, variant):,}); largest: {largest}"
+            )
+    return f"does not fit {board.name}: {'; '.join(parts)}"
+
+
+def _room(name: str, variant: Variant) -> int:
+    """Return a region's bytes without the stack, as the linker script has it."""
+    region = next(m for m in variant.memory if m.name == name)
+    return region.size - (variant.stack if region is stack_region(variant) else 0)

@@ -1,0 +1,39 @@
+"""What each processor means to the compilers: a new one is one entry here."""
+
+from dataclasses import dataclass
+
+from outliernets.errors import ConfigError, near_miss
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """Compiler options of one processor."""
+
+    zig: tuple[str, ...]
+    gcc_prefix: str  #: of the cross compiler's programs, such as ``arm-none-eabi-``
+    gcc_package: str  #: Debian's package of it
+    gcc: tuple[str, ...]
+
+
+_ARM = ("arm-none-eabi-", "gcc-arm-none-eabi")
+_AARCH64 = ("aarch64-linux-gnu-", "gcc-aarch64-linux-gnu")
+
+CPUS: dict[str, Cpu] = {
+    "cortex-m7": Cpu(  # single-precision FPU, as in the STM32F74x
+        ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16sp"),
+        *_ARM,
+        ("-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
+    ),
+    "cortex-a72": Cpu(
+        ("-target", "aarch64-freestanding-none", "-mcpu=cortex_a72"),
+        *_AARCH64,
+        ("-mcpu=cortex-a72", "-fno-pie", "-mno-outline-atomics"),
+    ),
+}
+
+
+def lookup(name: str, board: str) -> Cpu:
+    """Return a processor's options; raise ConfigError naming the board when there are none."""
+    if name not in CPUS:
+        raise ConfigError(f"board {board}: no compiler options for cpu '{name}' ({near_miss(name, CPUS)})")
+    return CPUS[name]

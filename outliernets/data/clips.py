@@ -13,9 +13,11 @@ MIN_TRAIN = 10  #: fewer training clips than this say nothing about a machine
 
 #: What libsndfile reads and a recorder may write; names are compared without regard to case.
 EXTENSIONS = frozenset(
-    (".aif", ".aifc", ".aiff", ".au", ".avr", ".caf", ".flac", ".htk", ".iff", ".mp3", ".nist")
-    + (".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64", ".snd", ".sph", ".svx", ".voc", ".w64")
-    + (".wav", ".wave", ".wavex")
+    f".{name}"
+    for name in (
+        *("aif", "aifc", "aiff", "au", "avr", "caf", "flac", "htk", "iff", "mp3", "nist", "oga"),
+        *("ogg", "opus", "paf", "pvf", "rf64", "snd", "sph", "svx", "voc", "w64", "wav", "wave"),
+    )
 )
 
 

@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outliernets.config import SEED, Task
-from outliernets.data.machines import MACHINES, RATE, Machine, Signal, decibels
-from outliernets.data.machines import factory_noise as _factory_noise
-from outliernets.data.machines import unit_rms as _unit_rms
+from outliernets.data.machines import MACHINES, RATE, Machine, Signal, decibels, factory_noise
 from outliernets.errors import ConfigError, DataError, near_miss
 
 MARKER = "SIMULATED.txt"  #: lies beside normal/ and abnormal/ of every simulated machine
@@ -78,14 +76,15 @@ def simulate_parts(
 ) -> tuple[Signal, Signal]:
     """Return machine and noise of one clip apart, full scale = 1.
 
-    The ratio of their RMS over the clip is the task's SNR, as MIMII defines it.
+    The SNR is that of the healthy machine's RMS to the noise's, exactly in every clip; a fault
+    comes on top, for a broken machine is a louder one.
     """
     machine, snr = _machine(task), _decibels(task)
     rng = _rng(seed, task, label, index)
     n = round(seconds * RATE)
     severity = rng.uniform(0.5, 1.0) if label == "abnormal" else 0.0
-    sound = _unit_rms(machine.sound(rng, n, severity))
-    noise = _factory_noise(rng, n)
+    sound = machine.sound(rng, n, severity)
+    noise = factory_noise(rng, n)
     level = LEVEL * decibels(rng.uniform(-1.0, 1.0))
     return level * sound, level * decibels(-snr) * noise
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from outliernets.data.machines import fan, pump, slider, valve
 from outliernets.data.machines.factory import factory_noise
-from outliernets.data.machines.signals import RATE, Rng, Signal, decibels, rms, unit_rms
+from outliernets.data.machines.signals import RATE, Rng, Signal, decibels
 
 __all__ = [
     "MACHINES",
@@ -15,8 +15,6 @@ __all__ = [
     "Signal",
     "decibels",
     "factory_noise",
-    "rms",
-    "unit_rms",
 ]
 
 
@@ -24,7 +22,7 @@ class Machine(Protocol):
     """A machine that can be heard, healthy or not."""
 
     def sound(self, rng: Rng, n: int, severity: float) -> Signal:
-        """Return ``n`` samples at RATE, RMS about 1; ``severity`` runs from 0 (healthy) to 1."""
+        """Return ``n`` samples at RATE; ``severity`` runs from 0 (healthy, RMS 1) to 1."""
 
 
 MACHINES: Mapping[str, Mapping[str, Machine]] = {

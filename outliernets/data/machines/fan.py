@@ -24,7 +24,7 @@ from outliernets.data.machines.signals import (
 
 @dataclass(frozen=True)
 class Fan:
-    """One fan. A fault's sound is ``visibility`` (an amplitude) times as loud as the machine."""
+    """One fan. ``visibility`` scales what its faults add to the sound."""
 
     shaft: float  #: Hz
     blades: int
@@ -34,7 +34,7 @@ class Fan:
     visibility: float
 
     def sound(self, rng: Rng, n: int, severity: float) -> Signal:
-        """Return ``n`` samples, RMS about 1; ``severity`` 0 is healthy, 1 is broken."""
+        """Return ``n`` samples, RMS 1 without the fault; ``severity`` 1 is broken."""
         angle = shaft_angle(rng, n, self.shaft * rng.normal(1.0, 0.006), 0.0015)
         flow = self._flow(rng, n)
         healthy = unit_rms(self._tones(rng, angle) + flow * self._chopping(angle))
@@ -91,8 +91,8 @@ def clogging(fan: Fan, rng: Rng, angle: Angle, flow: Signal) -> Signal:
 FAULTS = (imbalance, broken_blade, worn_bearing, clogging)
 
 UNITS = {
-    "00": Fan(shaft=24.0, blades=5, motor=41, flow=420.0, bearing=2300.0, visibility=0.35),
-    "02": Fan(shaft=29.0, blades=7, motor=49, flow=700.0, bearing=2900.0, visibility=0.8),
-    "04": Fan(shaft=33.0, blades=6, motor=36, flow=560.0, bearing=2600.0, visibility=0.55),
-    "06": Fan(shaft=41.0, blades=9, motor=52, flow=1100.0, bearing=3400.0, visibility=1.6),
+    "00": Fan(shaft=24.0, blades=5, motor=41, flow=420.0, bearing=2300.0, visibility=0.5),
+    "02": Fan(shaft=29.0, blades=7, motor=49, flow=700.0, bearing=2900.0, visibility=0.95),
+    "04": Fan(shaft=33.0, blades=6, motor=36, flow=560.0, bearing=2600.0, visibility=0.7),
+    "06": Fan(shaft=41.0, blades=9, motor=52, flow=1100.0, bearing=3400.0, visibility=1.3),
 }

@@ -24,7 +24,7 @@ from outliernets.data.machines.signals import (
 
 @dataclass(frozen=True)
 class Pump:
-    """One water pump. A fault's sound is ``visibility`` times as loud as the machine."""
+    """One water pump. ``visibility`` scales what its faults add to the sound."""
 
     shaft: float  #: Hz
     vanes: int
@@ -32,7 +32,7 @@ class Pump:
     visibility: float
 
     def sound(self, rng: Rng, n: int, severity: float) -> Signal:
-        """Return ``n`` samples, RMS about 1; ``severity`` 0 is healthy, 1 is broken."""
+        """Return ``n`` samples, RMS 1 without the fault; ``severity`` 1 is broken."""
         angle = shaft_angle(rng, n, self.shaft * rng.normal(1.0, 0.008), 0.002)
         gain = tilt(n, 0.5, 150.0) * (0.3 + peak(n, self.water * rng.normal(1, 0.03), 0.8))
         beat = 1.0 + 0.25 * cosine(angle, self.vanes)
@@ -76,8 +76,8 @@ def clogging(pump: Pump, rng: Rng, angle: Angle) -> Signal:
 FAULTS = (leak, contamination, clogging)
 
 UNITS = {
-    "00": Pump(shaft=24.5, vanes=6, water=500.0, visibility=0.5),
-    "02": Pump(shaft=47.0, vanes=5, water=800.0, visibility=0.8),
+    "00": Pump(shaft=24.5, vanes=6, water=500.0, visibility=0.6),
+    "02": Pump(shaft=47.0, vanes=5, water=800.0, visibility=0.85),
     "04": Pump(shaft=38.0, vanes=7, water=650.0, visibility=1.3),
-    "06": Pump(shaft=29.5, vanes=8, water=950.0, visibility=0.65),
+    "06": Pump(shaft=29.5, vanes=8, water=950.0, visibility=0.7),
 }

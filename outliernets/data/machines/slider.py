@@ -26,7 +26,7 @@ from outliernets.data.machines.signals import (
 
 @dataclass(frozen=True)
 class Slider:
-    """One slide rail. A fault's sound is ``visibility`` times as loud as the machine."""
+    """One slide rail. ``visibility`` scales what its faults add to the sound."""
 
     period: float  #: seconds for one stroke and the pause after it
     belt: float  #: Hz, belt tooth rate at full speed
@@ -35,7 +35,7 @@ class Slider:
     visibility: float
 
     def sound(self, rng: Rng, n: int, severity: float) -> Signal:
-        """Return ``n`` samples, RMS about 1; ``severity`` 0 is healthy, 1 is broken."""
+        """Return ``n`` samples, RMS 1 without the fault; ``severity`` 1 is broken."""
         motion = self._motion(rng, n)
         healthy = unit_rms(self._rolling(rng, motion) + self._drive(rng, motion))
         healthy = unit_rms(healthy + self._stops(rng, motion))
@@ -98,7 +98,7 @@ def loose_belt(slider: Slider, rng: Rng, motion: Motion) -> Signal:
     angle = angle_at(14.0 * (0.3 + motion.speed))
     n = len(motion.speed)
     flaps = pulses(angle, 6.0) * motion.speed
-    return 3.0 * shaped_noise(rng, peak(n, rng.uniform(300, 700), 0.5), len(flaps)) * flaps
+    return 4.0 * shaped_noise(rng, peak(n, rng.uniform(400, 900), 0.5), len(flaps)) * flaps
 
 
 def no_grease(slider: Slider, rng: Rng, motion: Motion) -> Signal:
@@ -107,14 +107,14 @@ def no_grease(slider: Slider, rng: Rng, motion: Motion) -> Signal:
     pitch = rng.uniform(1800, 3600) * (0.9 + 0.1 * motion.speed)
     squeal = tones(rng, angle_at(pitch), [1.0, 2.0], [0.7, 0.3])
     friction = shaped_noise(rng, peak(n, 3200.0, 0.6), n)
-    return (squeal + 0.6 * friction) * np.square(motion.speed)
+    return (squeal + 1.0 * friction) * np.square(motion.speed)
 
 
 FAULTS = (damaged_rail, loose_belt, no_grease)
 
 UNITS = {
-    "00": Slider(period=1.1, belt=190.0, rolling=900.0, stop=620.0, visibility=1.4),
-    "02": Slider(period=1.5, belt=240.0, rolling=1300.0, stop=480.0, visibility=0.9),
-    "04": Slider(period=0.9, belt=160.0, rolling=700.0, stop=850.0, visibility=0.65),
-    "06": Slider(period=1.9, belt=310.0, rolling=1700.0, stop=390.0, visibility=0.4),
+    "00": Slider(period=1.1, belt=190.0, rolling=900.0, stop=620.0, visibility=2.6),
+    "02": Slider(period=1.5, belt=240.0, rolling=1300.0, stop=480.0, visibility=1.5),
+    "04": Slider(period=0.9, belt=160.0, rolling=700.0, stop=850.0, visibility=1.0),
+    "06": Slider(period=1.9, belt=310.0, rolling=1700.0, stop=390.0, visibility=0.7),
 }

@@ -20,7 +20,7 @@ from outliernets.data.machines.signals import (
 
 @dataclass(frozen=True)
 class Valve:
-    """One valve. A fault's sound is ``visibility`` times as loud as the machine."""
+    """One valve. ``visibility`` scales what its faults add to the sound."""
 
     period: float  #: seconds from opening to opening
     open_share: float  #: share of the period in which it stays open
@@ -28,7 +28,7 @@ class Valve:
     visibility: float
 
     def sound(self, rng: Rng, n: int, severity: float) -> Signal:
-        """Return ``n`` samples, RMS about 1; ``severity`` 0 is healthy, 1 is broken."""
+        """Return ``n`` samples, RMS 1 without the fault; ``severity`` 1 is broken."""
         opening = self._openings(rng, n)
         closing = opening + self.open_share * self.period
         clicks = self._clicks(rng, n, opening, 1.0) + self._clicks(rng, n, closing, 0.8)
@@ -77,8 +77,8 @@ def leaking(valve: Valve, rng: Rng, n: int, opening: Values) -> Signal:
 FAULTS = (dragging, bouncing, leaking)
 
 UNITS = {
-    "00": Valve(period=0.62, open_share=0.4, body=1500.0, visibility=1.3),
-    "02": Valve(period=0.85, open_share=0.5, body=1150.0, visibility=0.9),
-    "04": Valve(period=0.48, open_share=0.45, body=1850.0, visibility=0.65),
-    "06": Valve(period=1.05, open_share=0.3, body=1350.0, visibility=0.5),
+    "00": Valve(period=0.62, open_share=0.4, body=1500.0, visibility=2.0),
+    "02": Valve(period=0.85, open_share=0.5, body=1150.0, visibility=1.4),
+    "04": Valve(period=0.48, open_share=0.45, body=1850.0, visibility=1.0),
+    "06": Valve(period=1.05, open_share=0.3, body=1350.0, visibility=0.8),
 }

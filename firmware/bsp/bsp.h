@@ -13,7 +13,7 @@ void bsp_init(void);
 /** Receive exactly n bytes; waits for them. */
 void bsp_read(uint8_t *data, size_t n);
 
-/** Send n bytes; waits until the line has taken them. */
+/** Send n bytes, at the latest when the next bsp_read() has to wait. */
 void bsp_write(const uint8_t *data, size_t n);
 
 /** Bytes that arrived while nobody read, and were lost, since the start. */

@@ -316,7 +316,9 @@ class Stm32F7(Machine):
         return int(entry) | 1
 
     def _next_pc(self) -> int:
-        return self._registers()["pc"] | 1
+        from unicorn import arm_const
+
+        return int(self._uc.reg_read(arm_const.UC_ARM_REG_PC)) | 1
 
     def _registers(self) -> dict[str, int]:
         from unicorn import arm_const
@@ -409,7 +411,7 @@ class LinuxUser(Machine):
             self._halted = f"exception {number}"
             uc.emu_stop()
             return
-        call, address, size = self._register("X8"), self._register("X1"), self._register("X2")
+        call, address, size = (self._register(name) for name in ("X8", "X1", "X2"))
         if call == self._WRITE:
             self._output += uc.mem_read(address, size)
             self._answer(size)

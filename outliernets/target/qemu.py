@@ -26,8 +26,10 @@ class Emulator:
 
 
 def _system(machine: str) -> Emulator:
-    quiet = ("-display", "none", "-monitor", "none", "-serial", "stdio")
-    arguments = ("-M", machine, *quiet, "-kernel", "{elf}")
+    """Return a bare-metal board; its firmware reaches the pipes through semihosting."""
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "none", "-parallel", "none")
+    semihosting = ("-semihosting-config", "enable=on,target=native")
+    arguments = ("-M", machine, *quiet, *semihosting, "-kernel", "{elf}")
     return Emulator("qemu-system-arm", "qemu-system-arm", arguments)
 
 

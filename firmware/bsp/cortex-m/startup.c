@@ -97,10 +97,3 @@ _Noreturn void Reset_Handler(void) {
     bsp_init();
     bsp_exit(main());
 }
-
-_Noreturn void bsp_exit(int code) {
-    (void)code; /* nobody is there to take it */
-    for (;;) {
-        __asm__ volatile("wfi");
-    }
-}

@@ -1,6 +1,7 @@
 /* A static Linux program without libc: its own stack, three system calls, standard input and output. */
 #include "bsp.h"
 #include "fault.h"
+#include "stream.h"
 
 #define STACK_BYTES 65536
 #define STRING(x) #x
@@ -47,45 +48,22 @@ static long system_call(long number, long a, long b, long c, long d) {
     return x0;
 }
 
+size_t stream_receive(uint8_t *data, size_t n) {
+    const long got = system_call(SYS_READ, INPUT, (long)(uintptr_t)data, (long)n, 0);
+    return got > 0 ? (size_t)got : 0U;
+}
+
+size_t stream_send(const uint8_t *data, size_t n) {
+    const long put = system_call(SYS_WRITE, OUTPUT, (long)(uintptr_t)data, (long)n, 0);
+    return put > 0 ? (size_t)put : 0U;
+}
+
 _Noreturn void bsp_exit(int code) {
+    stream_flush();
     for (;;) {
         system_call(SYS_EXIT, code, 0, 0, 0);
     }
 }
-
-/* Few large reads: a system call is dear in an emulator. */
-static uint8_t input[65536];
-static size_t input_next;
-static size_t input_end;
-
-void bsp_read(uint8_t *data, size_t n) {
-    for (size_t i = 0; i < n;) {
-        if (input_next == input_end) {
-            const long got = system_call(SYS_READ, INPUT, (long)(uintptr_t)input, sizeof input, 0);
-            if (got <= 0) {
-                bsp_exit(0); /* the host has hung up */
-            }
-            input_next = 0;
-            input_end = (size_t)got;
-        }
-        while (i < n && input_next < input_end) {
-            data[i++] = input[input_next++];
-        }
-    }
-}
-
-void bsp_write(const uint8_t *data, size_t n) {
-    while (n > 0U) {
-        const long put = system_call(SYS_WRITE, OUTPUT, (long)(uintptr_t)data, (long)n, 0);
-        if (put <= 0) {
-            bsp_exit(1);
-        }
-        data += put;
-        n -= (size_t)put;
-    }
-}
-
-uint32_t bsp_overruns(void) { return 0; }
 
 /* The generic timer (54 MHz on a Raspberry Pi 4): user programs may not read the cycle counter. */
 uint32_t bsp_cycles(void) {

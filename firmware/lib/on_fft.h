@@ -12,10 +12,20 @@
 
 #include <stdint.h>
 
-/** Tables of one transform length; n_fft / 2 must be 8 times a power of four. */
+/** Samples in a frame. Constant, so that addresses are; to change it, define it for all files. */
+#ifndef ON_MEL_N_FFT
+#define ON_MEL_N_FFT 1024
+#endif
+
+_Static_assert(ON_MEL_N_FFT == 256 || ON_MEL_N_FFT == 1024,
+               "n_fft / 2 must be 8 times a power of four, and the sums fit 32 bits");
+
+/** Complex points of the transform. */
+#define ON_FFT_POINTS (ON_MEL_N_FFT / 2)
+
+/** Tables of the transform. */
 typedef struct {
-    uint16_t points;         /**< complex points: n_fft / 2 */
-    const int32_t *window;   /**< [n_fft / 2 + 1] first half and middle of a symmetric window, Q27 */
+    const int32_t *window;   /**< [points + 1] first half and middle of a symmetric window, Q27 */
     const uint8_t *order;    /**< [points / 8] where the i-th radix-8 result goes */
     const int32_t *twiddles; /**< [points / 4][3][2] cos, sin of k, 2k, 3k turns / points, Q31 */
     const int32_t *split;    /**< [points / 2][2] cos, sin of k turns / n_fft, Q31 */
@@ -28,8 +38,8 @@ typedef struct {
  * the windowed frame (full scale = 1) times 2^(22 + shift - radix-4 steps).
  *
  * @param plan  tables
- * @param pcm   n_fft samples
- * @param bins  room for n_fft words, aligned for int32_t
+ * @param pcm   ON_MEL_N_FFT samples
+ * @param bins  room for ON_MEL_N_FFT words, aligned for int32_t
  * @return      shift: 0 for loud frames, up to 29 for quiet ones
  */
 int32_t on_fft_real(const on_fft_plan_t *plan, const int16_t *pcm, int32_t *bins);

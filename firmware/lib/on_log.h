@@ -25,12 +25,20 @@ static inline int32_t on_log2(int64_t value, const int32_t *table) {
     if (value <= 0) {
         return ON_LOG_ZERO;
     }
-    int32_t zeros = __builtin_clzll((uint64_t)value);
-    uint32_t mantissa = (uint32_t)(((uint64_t)value << zeros) >> 32); /* top bit set */
+    uint32_t high = (uint32_t)((uint64_t)value >> 32);
+    uint32_t low = (uint32_t)value;
+    int32_t exponent = 63;
+    if (high == 0) {
+        high = low;
+        low = 0;
+        exponent = 31;
+    }
+    int32_t zeros = __builtin_clz(high);
+    uint32_t mantissa = (high << zeros) | ((low >> 1) >> (31 - zeros)); /* top bit set */
     const int32_t *entry = table + ((mantissa >> 25) & 63u);
     int32_t rest = (int32_t)((mantissa >> 10) & 0x7FFFu);
     int32_t slope = entry[1] - entry[0];
-    return (63 - zeros) * 65536 + entry[0] + ((slope * rest + 0x4000) >> 15);
+    return (exponent - zeros) * 65536 + entry[0] + ((slope * rest + 0x4000) >> 15);
 }
 
 #endif

@@ -15,11 +15,6 @@
 #include "on_fft.h"
 #include "on_log.h"
 
-/** Largest n_fft a state has room for; define it smaller to save RAM (6 bytes per sample). */
-#ifndef ON_MEL_MAX_N_FFT
-#define ON_MEL_MAX_N_FFT 1024
-#endif
-
 /** What turns a band's energy into a standardised int8 value. */
 typedef struct {
     int32_t offset; /**< added to log2(energy), Q16: filter gain and scale of the transform */
@@ -27,10 +22,16 @@ typedef struct {
     int32_t bias;   /**< value at 0 plus one half, times 2^affine_shift */
 } on_mel_band_t;
 
+/** The FFT bins between two neighbouring band centres: where one band falls, the next one rises. */
+typedef struct {
+    uint32_t bins;  /**< how many, perhaps none */
+    uint32_t start; /**< weight of the first bin in the upper band, Q31, below 1 */
+    uint32_t slope; /**< from bin to bin, Q31 */
+} on_mel_segment_t;
+
 /** Everything that depends on the settings and on the training data; made by MelPlan in Python. */
 typedef struct {
-    uint16_t n_fft;                /**< samples in a frame */
-    uint16_t hop;                  /**< samples between frames, 1 ... n_fft */
+    uint16_t hop;                  /**< samples between frames, 1 ... ON_MEL_N_FFT */
     uint16_t n_mels;               /**< bands */
     uint16_t first_bin;            /**< first FFT bin of the first segment */
     int32_t floor;                 /**< log2 in Q16 below which a band is raised to it */
@@ -38,20 +39,19 @@ typedef struct {
     int8_t lowest;                 /**< int8 value of -clip_sigma */
     int8_t highest;                /**< int8 value of +clip_sigma */
     on_fft_plan_t fft;             /**< window and rotations */
-    const uint16_t *segment_bins;  /**< [n_mels + 1] bins between neighbouring band centres */
-    const int16_t *rise;           /**< [sum of segment_bins] weight in the upper band, Q15 */
-    const int32_t *log2_table;     /**< [ON_LOG_TABLE_SIZE] */
-    const on_mel_band_t *bands;    /**< [n_mels] */
+    const on_mel_segment_t *segments; /**< [n_mels + 1] */
+    const on_mel_band_t *bands;       /**< [n_mels] */
+    const int32_t *log2_table;        /**< [ON_LOG_TABLE_SIZE] */
 } on_mel_plan_t;
 
 /** All memory of one stream. Any content is fine after on_mel_reset. */
 typedef struct {
     size_t filled;                   /**< samples in pcm */
-    int16_t pcm[ON_MEL_MAX_N_FFT];   /**< the frame being filled */
-    int32_t bins[ON_MEL_MAX_N_FFT];  /**< scratch of on_mel_frame: free between calls */
+    int16_t pcm[ON_MEL_N_FFT];   /**< the frame being filled */
+    int32_t bins[ON_MEL_N_FFT];  /**< scratch of on_mel_frame: free between calls */
 } on_mel_state_t;
 
-/** Forget all sound: the next row needs n_fft new samples. */
+/** Forget all sound: the next row needs ON_MEL_N_FFT new samples. */
 void on_mel_reset(on_mel_state_t *state);
 
 /**
@@ -61,7 +61,7 @@ void on_mel_reset(on_mel_state_t *state);
  * calls does not change the rows.
  *
  * @param state  stream, reset before its first use
- * @param plan   tables; plan->n_fft <= ON_MEL_MAX_N_FFT
+ * @param plan   tables
  * @param pcm    n samples, may be null when n is 0
  * @param n      samples offered
  * @param row    [plan->n_mels] written when a frame was completed, else untouched
@@ -75,8 +75,8 @@ size_t on_mel_push(on_mel_state_t *state, const on_mel_plan_t *plan, const int16
  * One frame to one row; needs no state.
  *
  * @param plan  tables
- * @param pcm   n_fft samples
- * @param bins  scratch of n_fft words
+ * @param pcm   ON_MEL_N_FFT samples
+ * @param bins  scratch of ON_MEL_N_FFT words
  * @param row   [plan->n_mels] result
  */
 void on_mel_frame(const on_mel_plan_t *plan, const int16_t *pcm, int32_t *bins, int8_t *row);

@@ -19,7 +19,9 @@ def log_mel(pcm: NDArray[np.int16], config: MelConfig) -> NDArray[np.float32]:
     if len(pcm) < config.n_fft:
         return np.zeros((0, config.n_mels), np.float32)
     power = _mel_power(pcm.astype(np.float64) / FULL_SCALE, config)
-    return (10.0 * np.log10(np.maximum(power.T, config.floor))).astype(np.float32)
+    decibels = 10.0 * np.log10(np.maximum(power.T, config.floor))
+    result: NDArray[np.float32] = decibels.astype(np.float32)
+    return result
 
 
 def _mel_power(samples: NDArray[np.float64], config: MelConfig) -> Any:

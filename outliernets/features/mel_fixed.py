@@ -31,7 +31,8 @@ def quantized_frames(pcm: NDArray[np.int16], plan: MelPlan) -> NDArray[np.int8]:
     """Return the int8 network input of every frame of ``pcm`` [n], as [frames, n_mels]."""
     level = log2_frames(pcm, plan).astype(np.int64)
     value = (plan.bias + ((level * plan.gain) >> 32)) >> plan.affine_shift
-    return np.clip(value, plan.lowest, plan.highest).astype(np.int8)
+    row: NDArray[np.int8] = np.clip(value, plan.lowest, plan.highest).astype(np.int8)
+    return row
 
 
 def _frame_blocks(pcm: NDArray[np.int16], plan: MelPlan) -> Iterator[NDArray[np.int16]]:
@@ -113,7 +114,8 @@ def _normalising_shift(re: Int64, im: Int64) -> Int64:
 def _bit_length(values: Int64) -> Int64:
     """Bits of each positive value; rounding to float64 may reach the next power of two."""
     length = np.frexp(values.astype(np.float64))[1].astype(np.int64)
-    return length - (values >> (length - 1) == 0)
+    corrected: Int64 = length - (values >> (length - 1) == 0)
+    return corrected
 
 
 def _half_rotate(re: Int64, im: Int64, cos_sin: Int64) -> tuple[Int64, Int64]:
@@ -147,12 +149,18 @@ def _split(re: Int64, im: Int64, plan: MelPlan) -> tuple[Int64, Int64]:
 
 
 def _band_energies(re: Int64, im: Int64, plan: MelPlan) -> Int64:
-    used = slice(plan.first_bin, plan.first_bin + len(plan.rise))
+    rise = _rise(plan)
+    used = slice(plan.first_bin, plan.first_bin + len(rise))
     re, im = re[:, used], im[:, used]
-    rise = plan.rise.astype(np.int64)
     every = _segment_sums(re * re + im * im, plan)
-    upper = 2 * _segment_sums((re * rise >> 16) * re + (im * rise >> 16) * im, plan)
+    upper = 2 * _segment_sums((re * rise >> 32) * re + (im * rise >> 32) * im, plan)
     return upper[:, :-1] + (every - upper)[:, 1:]
+
+
+def _rise(plan: MelPlan) -> Int64:
+    """Each bin's weight in the upper of its two bands, Q31."""
+    segments = zip(plan.segment_bins, plan.start, plan.slope, strict=True)
+    return np.concatenate([int(a) + int(b) * np.arange(n) for n, a, b in segments])
 
 
 def _segment_sums(values: Int64, plan: MelPlan) -> Int64:

@@ -36,8 +36,9 @@ class MelPlan:
     twiddles: IntArray  #: int32 [n_fft / 8, 3, 2], Q31
     split: IntArray  #: int32 [n_fft / 4, 2], Q31
     first_bin: int
-    segment_bins: IntArray  #: uint16 [n_mels + 1]
-    rise: IntArray  #: int16 [sum(segment_bins)], Q15
+    segment_bins: IntArray  #: uint32 [n_mels + 1]
+    start: IntArray  #: uint32 [n_mels + 1], Q31
+    slope: IntArray  #: uint32 [n_mels + 1], Q31
     log2_table: IntArray  #: int32 [65], Q16
     floor: int  #: log2, Q16
     offset: IntArray  #: int32 [n_mels], log2, Q16
@@ -59,7 +60,8 @@ class MelPlan:
 
     def to_db(self, log2_power: NDArray[np.int32]) -> NDArray[np.float64]:
         """Convert Q16 log2 Mel power (``mel_fixed.log2_frames``) to dB."""
-        return log2_power * DB_PER_LOG2
+        decibels: NDArray[np.float64] = log2_power * DB_PER_LOG2
+        return decibels
 
     def context(self) -> dict[str, Any]:
         """Return what templates/mel.*.j2 place: plain integers and flat lists of them."""
@@ -68,22 +70,26 @@ class MelPlan:
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray)
         }
-        bands = zip(tables.pop("offset"), tables.pop("gain"), tables.pop("bias"), strict=True)
         config = self.config
         return tables | {
-            "bands": [list(band) for band in bands],
+            "segments": _rows(tables, "segment_bins", "start", "slope"),
+            "bands": _rows(tables, "offset", "gain", "bias"),
             "n_fft": config.n_fft,
             "hop": config.hop,
             "n_mels": config.n_mels,
             "frames": config.frames,
             "sample_rate": config.sample_rate,
-            "points": self.points,
             "first_bin": self.first_bin,
             "floor": self.floor,
             "affine_shift": self.affine_shift,
             "lowest": self.lowest,
             "highest": self.highest,
         }
+
+
+def _rows(tables: dict[str, Any], *columns: str) -> list[list[int]]:
+    """Move columns out of ``tables``, as one list of rows: an array of C structs."""
+    return [list(row) for row in zip(*(tables.pop(name) for name in columns), strict=True)]
 
 
 def make_plan(
@@ -189,7 +195,10 @@ def _twiddles(points: int) -> IntArray:
 
 
 def _filters(config: MelConfig, edges: NDArray[np.float64]) -> dict[str, Any]:
-    """Bins between neighbouring edges, and each bin's weight in the upper of its two bands."""
+    """Bins between neighbouring edges, and their weights in the upper of their two bands.
+
+    Within a segment the weight grows linearly; both numbers are rounded down, so no bin reaches 1.
+    """
     bins = np.arange(1, config.n_fft // 2)
     hz = bins * (config.sample_rate / config.n_fft)
     inside = (hz >= edges[0]) & (hz < edges[-1])
@@ -197,12 +206,16 @@ def _filters(config: MelConfig, edges: NDArray[np.float64]) -> dict[str, Any]:
     if len(bins) == 0:
         raise ConfigError("front end: no FFT bin lies between fmin and fmax; widen the range")
     segment = np.searchsorted(edges, hz, side="right") - 1
-    rise = (hz - edges[segment]) / (edges[segment + 1] - edges[segment])
-    counts = np.bincount(segment, minlength=config.n_mels + 1).astype(np.float64)
+    counts = np.bincount(segment, minlength=config.n_mels + 1)
+    first = np.minimum(np.cumsum(counts) - counts, len(hz) - 1)
+    width = np.diff(edges)
+    start = np.where(counts > 0, (hz[first] - edges[:-1]) / width, 0.0)
+    slope = np.where(counts > 1, (hz[1] - hz[0]) / width, 0.0) if len(hz) > 1 else 0.0 * width
     return {
         "first_bin": int(bins[0]),
-        "segment_bins": _table(counts, 0, "u2"),
-        "rise": _table(rise, 15, "i2"),
+        "segment_bins": _table(counts.astype(np.float64), 0, "u4"),
+        "start": _table(start - 2.0**-32, 31, "u4"),
+        "slope": _table(slope - 2.0**-32, 31, "u4"),
     }
 
 

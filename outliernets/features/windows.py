@@ -55,7 +55,9 @@ class Standardizer:
     def apply(self, log_mel: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
         """Standardise [..., n_mels] (dB) and clip to +- ``config.clip_sigma`` deviations."""
         z = (log_mel.astype(np.float64) - np.array(self.mean)) / np.array(self.std)
-        return np.clip(z, -config.clip_sigma, config.clip_sigma).astype(np.float32)
+        limit = config.clip_sigma
+        clipped: NDArray[np.float32] = np.clip(z, -limit, limit).astype(np.float32)
+        return clipped
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as JSON-like data."""

@@ -18,7 +18,8 @@ from outliernets.config import MelConfig
 from outliernets.features.plan import MelPlan, make_plan
 from outliernets.features.windows import Standardizer
 
-STRICT = "-std=c11 -O2 -Wall -Wextra -Werror -Wconversion -Wshadow -Wdouble-promotion".split()
+STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
+STRICT += ["-Wconversion", "-Wshadow", "-Wdouble-promotion"]
 SANITIZE = {
     "gcc": ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"],
     "zig": ["-fsanitize=undefined", "-fsanitize-trap=undefined"],
@@ -64,7 +65,8 @@ def build_library(folder: Path, plan: MelPlan, tool: str, name: str = "m") -> ct
     lib = resources.firmware() / "lib"
     sources = [lib / "on_mel.c", lib / "on_fft.c", folder / f"{name}_mel.c"]
     output = folder / f"{name}_{tool}.so"
-    flags = [*STRICT, *SANITIZE[tool], "-fPIC", "-shared", f"-I{lib}", f"-I{folder}"]
+    flags = [*STRICT, *SANITIZE[tool], f"-DON_MEL_N_FFT={plan.config.n_fft}"]
+    flags += ["-fPIC", "-shared", f"-I{lib}", f"-I{folder}"]
     command = [*compiler(tool), *flags, *map(str, sources), "-o", str(output)]
     subprocess.run(command, check=True, cwd=folder)
     return ctypes.CDLL(str(output))

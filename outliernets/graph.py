@@ -57,6 +57,11 @@ class Tensor:
         assert self.data is not None, f"{self.name} is not a constant"
         return self.data
 
+    def quantize(self, real: Array) -> NDArray[np.int8]:
+        """Return the int8 values nearest to real numbers, saturated."""
+        steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
+        return np.clip(steps, -128, 127).astype(np.int8)
+
     @property
     def dims(self) -> str:
         """The shape without the batch, for people: ``32x128x4``."""

@@ -1,6 +1,6 @@
-"""The anomaly score in integers: squared reconstruction error, twin of ``firmware/lib/on_score.c``."""
+"""The anomaly score in integers, the squared reconstruction error; twin of ``on_score.c``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class ScorePlan:
             unit=unit,
         )
 
+    def with_threshold(self, threshold: int) -> "ScorePlan":
+        """Return the plan with another alarm threshold (a sum)."""
+        return replace(self, threshold=threshold)
+
     def sums(self, x: NDArray[np.int8], y: NDArray[np.int8]) -> NDArray[np.uint64]:
         """Return the sum for each window of ``x`` and ``y`` [n, size], as the firmware has it."""
         a = (x.reshape(-1, self.size).astype(np.int64) - self.x_zero) * self.x_gain
@@ -54,10 +58,6 @@ class ScorePlan:
     def real(self, sums: NDArray[np.uint64]) -> NDArray[np.float64]:
         """Return the mean squared error that sums stand for."""
         return sums.astype(np.float64) * (self.unit**2 / self.size)
-
-    def threshold_for(self, score: float) -> int:
-        """Return the sum that stands for a mean squared error."""
-        return min(int(score * self.size / self.unit**2), 2**SUM_BITS - 1)
 
     def context(self) -> dict[str, Any]:
         """What the template prints."""

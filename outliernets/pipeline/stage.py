@@ -58,7 +58,7 @@ class Silence:
 
 @dataclass
 class Work:
-    """What a running stage is given: where to write, where the earlier results are, whom to tell."""
+    """What a running stage is given: where to write, earlier results, whom to tell."""
 
     folder: Path
     inputs: Mapping[str, Path]
@@ -76,6 +76,8 @@ class Stage:
     folder: Path
     settings: Callable[[], Any]
     run: Callable[[Work], None]
+    #: told the stage's facts once it is up to date, for the stages after it
+    done: Callable[[str, dict[str, Any]], None]
 
 
 def select(stages: tuple[Stage, ...], first: str | None, last: str | None) -> tuple[int, int]:
@@ -115,6 +117,7 @@ def run_stages(
             records[stage.name] = _execute(stage, inputs, key, narrator)
         else:
             records[stage.name] = record
+        stage.done(stage.name, records[stage.name]["facts"])
         seconds = time.perf_counter() - started
         narrator.end(stage.name, seconds, fresh=record is not None)
     return records
@@ -177,7 +180,7 @@ def _disk_error(stage: Stage, error: OSError) -> Exception:
             f"the disk is full (stage '{stage.name}', {free} MiB free at {stage.folder.parent}); "
             "make room and run again: finished stages are kept"
         )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
         return ConfigError(
             f"stage '{stage.name}' cannot write to {stage.folder.parent} ({error.strerror}); "
             "choose another folder with --out"

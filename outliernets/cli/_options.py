@@ -1,0 +1,80 @@
+"""Options that several commands share, and how results are printed."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from outliernets.config import Task
+
+F = TypeVar("F", bound=Callable[..., Any])
+FolderPath = click.Path(path_type=Path, file_okay=False)
+FilePath = click.Path(path_type=Path)
+
+data_option = click.option(
+    "--data",
+    "data_dir",
+    type=FilePath,
+    envvar="ONGEN_DATA",
+    show_envvar=True,
+    help="Recordings: MIMII or DCASE layout, or any folder with normal/ (and abnormal/). "
+    "Without it: simulated machines.",
+)
+task_option = click.option(
+    "--task", help="MACHINE/ID/SNR, such as fan/06/6dB. Not needed for your own normal/ folder."
+)
+board_option = click.option(
+    "--board", required=True, help="Name (see 'ongen boards') or TOML file of a board."
+)
+arch_option = click.option(
+    "--arch", help="Network: a zoo name such as fan-686, or a TOML file. Default: the task's own."
+)
+target_option = click.option(
+    "--target", default="unicorn", show_default=True, help="Where the firmware runs: unicorn, qemu."
+)
+toolchain_option = click.option(
+    "--toolchain", default="zig", show_default=True, help="Compiler: zig, gcc."
+)
+out_option = click.option(
+    "--out", type=FolderPath, default=Path("build"), show_default=True, help="Folder for results."
+)
+seed_option = click.option("--seed", type=int, help="Seed of everything random.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+clips_option = click.option(
+    "--clips", type=click.IntRange(min=2), help="Replay only this many test clips. Default: all."
+)
+
+
+def stage_options(function: F) -> F:
+    """Add ``--from`` and ``--to``."""
+    function = click.option("--from", "first", metavar="STAGE", help="Run again from here.")(
+        function
+    )
+    return click.option("--to", "last", metavar="STAGE", help="Stop after this stage.")(function)
+
+
+def chosen_task(task: str | None, data_dir: Path | None) -> Task:
+    """Return the task named, or the one that a folder of the user's own recordings stands for."""
+    if task is not None:
+        return Task.parse(task)
+    if data_dir is not None:
+        from outliernets.data import task_of_folder
+
+        found = task_of_folder(data_dir)
+        if found is not None:
+            return found
+        raise click.UsageError(
+            f"{data_dir} holds several tasks (or none): choose one with --task "
+            f"(see: ongen data list --data {data_dir})"
+        )
+    raise click.UsageError(
+        "say which machine: --task fan/06/6dB (simulated), or --data FOLDER with normal/"
+    )
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """Print JSON to stdout."""
+    click.echo(json.dumps(value, indent=1))

@@ -1,0 +1,259 @@
+"""Commands that make things: build, train, eval, run, compile."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from outliernets.cli._options import (
+    FilePath,
+    FolderPath,
+    arch_option,
+    board_option,
+    chosen_task,
+    clips_option,
+    data_option,
+    json_option,
+    out_option,
+    print_json,
+    quiet_option,
+    seed_option,
+    stage_options,
+    target_option,
+    task_option,
+    toolchain_option,
+)
+from outliernets.config import SEED
+from outliernets.errors import ParityError
+
+
+@click.command(short_help="Recordings to verified firmware, all stages.")
+@task_option
+@board_option
+@data_option
+@arch_option
+@target_option
+@toolchain_option
+@out_option
+@seed_option
+@clips_option
+@stage_options
+@json_option
+@quiet_option
+def build(
+    task: str | None,
+    board: str,
+    data_dir: Path | None,
+    arch: str | None,
+    target: str,
+    toolchain: str,
+    out: Path,
+    seed: int | None,
+    clips: int | None,
+    first: str | None,
+    last: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Turn recordings into firmware, run it on a target and prove that it scores the same.
+
+    Stages: data features train quantize emit compile run. Each is kept and only run again when
+    something it depends on changed. Exit code 5 if a budget is broken.
+
+    \b
+    Examples:
+      ongen build --task fan/06/6dB --board stm32f746
+      ongen build --task fan/06/min6dB --data /data/mimii --board stm32f746 --clips 40
+      ongen build --data ./my_pump --board cortex-a72 --target qemu --toolchain gcc
+      ongen build --task fan/06/6dB --board stm32f746 --from train --json
+    """
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline import BuildConfig
+    from outliernets.pipeline import build as run_build
+
+    config = BuildConfig(
+        task=chosen_task(task, data_dir),
+        board=board,
+        data=data_dir,
+        arch=arch,
+        target=target,
+        toolchain=toolchain,
+        out=out,
+        seed=SEED if seed is None else seed,
+        clips=clips,
+    )
+    with narrator(quiet) as tell:
+        report = run_build(config, tell, first, last)
+    _show(report, as_json, config.board_folder / "report.json")
+
+
+@click.command(short_help="Recordings to an int8 network, with its AUC.")
+@task_option
+@data_option
+@arch_option
+@out_option
+@seed_option
+@stage_options
+@json_option
+@quiet_option
+def train(
+    task: str | None,
+    data_dir: Path | None,
+    arch: str | None,
+    out: Path,
+    seed: int | None,
+    first: str | None,
+    last: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train and quantise a network; print its AUC. The first four stages of 'ongen build'.
+
+    \b
+    Examples:
+      ongen train --task slider/00/-6dB
+      ongen train --task fan/00/6dB --arch fan-2028 --seed 7 --json
+    """
+    _learn(task, data_dir, arch, out, seed, first, last, as_json, quiet)
+
+
+@click.command("eval", short_help="AUC of a network on a task's test clips.")
+@task_option
+@data_option
+@arch_option
+@click.option("--model", type=FilePath, help="Judge this int8 .tflite instead of the task's own.")
+@out_option
+@seed_option
+@json_option
+@quiet_option
+def eval_(
+    task: str | None,
+    data_dir: Path | None,
+    arch: str | None,
+    model: Path | None,
+    out: Path,
+    seed: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print AUC and pAUC per clip and per window, with 95 % bootstrap intervals over clips.
+
+    \b
+    Examples:
+      ongen eval --task fan/06/6dB
+      ongen eval --task fan/06/6dB --model other.tflite --json
+    """
+    if model is None:
+        _learn(task, data_dir, arch, out, seed, None, None, as_json, quiet)
+        return
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline import BuildConfig, evaluate_model
+
+    config = BuildConfig(
+        chosen_task(task, data_dir), data=data_dir, out=out, seed=SEED if seed is None else seed
+    )
+    with narrator(quiet) as tell:
+        result = evaluate_model(config, model, tell)
+    _show(result, as_json)
+
+
+def _learn(
+    task: str | None,
+    data_dir: Path | None,
+    arch: str | None,
+    out: Path,
+    seed: int | None,
+    first: str | None,
+    last: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline import BuildConfig, learn
+
+    chosen_seed = SEED if seed is None else seed
+    config = BuildConfig(
+        chosen_task(task, data_dir), data=data_dir, arch=arch, out=out, seed=chosen_seed
+    )
+    with narrator(quiet) as tell:
+        result = learn(config, tell, first, last)
+    _show(result, as_json)
+
+
+@click.command(short_help="Replay a build's test clips on a target.")
+@click.argument("folder", metavar="BUILD_DIR", type=FolderPath)
+@target_option
+@click.option("--toolchain", help="Compiler: zig, gcc. Default: as built.")
+@clips_option
+@json_option
+@quiet_option
+def run(
+    folder: Path,
+    target: str,
+    toolchain: str | None,
+    clips: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a finished build's firmware again, on any target; print the same report.
+
+    \b
+    Examples:
+      ongen run build/fan/06/6dB/stm32f746
+      ongen run build/fan/06/6dB/stm32f746 --target qemu --clips 10
+    """
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline import run_again
+
+    with narrator(quiet) as tell:
+        report = run_again(folder, tell, target, clips, toolchain)
+    _show(report, as_json, folder / "report.json")
+
+
+@click.command("compile", short_help="Any full-int8 .tflite to a C library.")
+@click.argument("model", type=FilePath)
+@board_option
+@click.option("--out", type=FolderPath, required=True, help="Folder for the library.")
+@click.option("--name", help="Prefix of all C names. Default: the file's name.")
+@target_option
+@toolchain_option
+@json_option
+@quiet_option
+def compile_(
+    model: Path,
+    board: str,
+    out: Path,
+    name: str | None,
+    target: str,
+    toolchain: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write plain C for a full-int8 .tflite, prove it bit-exact on the target, report its size.
+
+    \b
+    Examples:
+      ongen compile model.tflite --board stm32f746 --out lib
+      ongen compile model.tflite --board cortex-a72 --out lib --name hear --json
+    """
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline import compile_model
+
+    with narrator(quiet) as tell:
+        report = compile_model(model, board, out, tell, name, target, toolchain)
+    _show(report, as_json, out)
+
+
+def _show(report: Mapping[str, Any], as_json: bool, written: Path | None = None) -> None:
+    """Print a result to stdout, where it went to stderr; fail if its verdict is FAIL."""
+    from outliernets.report import as_text
+
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(as_text(report))
+        if written is not None:
+            click.echo(f"written: {written}", err=True)
+    if report.get("verdict") == "FAIL":
+        raise ParityError("verdict FAIL: " + "; ".join(report.get("failures") or ["not exact"]))

@@ -1,0 +1,24 @@
+"""The build: named stages from recordings to a verified firmware, resumable at any point."""
+
+from outliernets.pipeline.build import (
+    build,
+    evaluate_model,
+    learn,
+    run_again,
+    stage_names,
+)
+from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.library import compile_model
+from outliernets.pipeline.stage import Narrator, Silence
+
+__all__ = [
+    "BuildConfig",
+    "Narrator",
+    "Silence",
+    "build",
+    "compile_model",
+    "evaluate_model",
+    "learn",
+    "run_again",
+    "stage_names",
+]

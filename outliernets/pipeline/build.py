@@ -1,0 +1,309 @@
+"""Puts the stages of a build in order and turns their results into a report."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets import evaluate, resources
+from outliernets.config import Task
+from outliernets.data import Dataset
+from outliernets.errors import ConfigError, UnsupportedModelError
+from outliernets.importer import read
+from outliernets.nets import zoo
+from outliernets.nets.space import ArchSpec
+from outliernets.pipeline import firmware, learning
+from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.stage import (
+    Narrator,
+    Stage,
+    Work,
+    run_stages,
+    write_atomically,
+)
+from outliernets.report import build_report
+from outliernets.report.build import Results
+
+REPORT = "report.json"
+SETTINGS = "build.json"
+LEARNING = ("data", "features", "train", "quantize")
+FIRMWARE = ("emit", "compile", "run")
+Facts = dict[str, dict[str, Any]]
+
+
+def stage_names() -> tuple[str, ...]:
+    """Return the names of all stages, in order."""
+    return (*LEARNING, *FIRMWARE)
+
+
+class _Stages:
+    """Makes the stages; remembers what several of them need (facts, the data set, the board)."""
+
+    def __init__(self, config: BuildConfig, dataset: Dataset, narrator: Narrator) -> None:
+        self.config, self.dataset, self.narrator = config, dataset, narrator
+        self.spec = chosen_network(config, narrator)
+        self.facts: Facts = {}
+
+    def learning(self) -> tuple[Stage, ...]:
+        config, spec = self.config, self.spec
+        return (
+            self.stage(
+                "data", (), lambda: learning.listing(self.dataset),
+                lambda work: learning.data_stage(self.dataset, work),
+            ),
+            self.stage(
+                "features", ("data",), lambda: [config.mel, config.seed],
+                lambda work: learning.features_stage(config, work),
+            ),
+            self.stage(
+                "train", ("features",), lambda: [spec.to_toml(), config.seed],
+                lambda work: learning.train_stage(config, spec, work),
+            ),
+            self.stage(
+                "quantize", ("features", "train"), lambda: [config.seed],
+                lambda work: learning.quantize_stage(config, work),
+            ),
+        )  # fmt: skip
+
+    def firmware(self) -> tuple[Stage, ...]:
+        config, board = self.config, firmware.load_board(self.config)
+        where = [board, config.target]
+        return (
+            self.stage(
+                "emit", ("features", "quantize"),
+                lambda: [where, config.task.identifier, _firmware_digest()],
+                lambda work: firmware.emit_stage(
+                    config, board, self.facts["quantize"]["threshold"], work
+                ),
+            ),
+            self.stage(
+                "compile", ("emit",), lambda: [where, config.toolchain],
+                lambda work: firmware.compile_stage(config, board, work),
+            ),
+            self.stage(
+                "run", ("data", "features", "quantize", "emit", "compile"),
+                lambda: [where, config.clips],
+                lambda work: firmware.run_stage(config, board, self.facts["emit"], work),
+            ),
+        )  # fmt: skip
+
+    def stage(
+        self,
+        name: str,
+        needs: tuple[str, ...],
+        settings: Callable[[], Any],
+        run: Callable[[Work], None],
+    ) -> Stage:
+        return Stage(name, needs, self.folder(name), settings, run, self.facts.__setitem__)
+
+    def folder(self, name: str) -> Path:
+        number = stage_names().index(name) + 1
+        if name in LEARNING:
+            return self.config.task_folder / f"{number:02d}_{name}"
+        other = "" if self.config.target == "unicorn" else f"-{self.config.target}"
+        return self.config.board_folder / f"{number:02d}_{name}{other}"
+
+
+def _firmware_digest() -> str:
+    """Hash of the hand-written C and the templates, so that editing them makes stages stale."""
+    digest = hashlib.sha256()
+    for root in (resources.firmware(), resources.templates()):
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def chosen_network(config: BuildConfig, narrator: Narrator) -> ArchSpec:
+    """Return the network to train: the user's, else the paper's for the task, else a small one."""
+    if config.arch is None:
+        spec = zoo.default_for(config.task)
+        if zoo.paper_row(config.task) is None:
+            narrator.notice(f"{config.task} is not in the paper's Table 1: using {spec.name}")
+        return spec
+    is_file = config.arch.endswith(".toml")
+    return ArchSpec.load(Path(config.arch)) if is_file else zoo.get(config.arch)
+
+
+def stages_of(config: BuildConfig, narrator: Narrator) -> tuple[Stage, ...]:
+    """Return the stages of a build; only the learning ones if no board is chosen."""
+    made = _Stages(config, learning.find_data(config, narrator), narrator)
+    return made.learning() + (made.firmware() if config.board else ())
+
+
+def learn(
+    config: BuildConfig, narrator: Narrator, first: str | None = None, last: str | None = None
+) -> dict[str, Any]:
+    """Train and quantise; return the evaluation."""
+    stages = stages_of(replace(config, board=None), narrator)
+    records = run_stages(stages, narrator, first, last)
+    if "quantize" not in records:
+        return _unfinished(records)
+    return evaluation(str(config.task), stages, records)
+
+
+def build(
+    config: BuildConfig, narrator: Narrator, first: str | None = None, last: str | None = None
+) -> dict[str, Any]:
+    """Run the whole build; write and return the report, or what there is if ``last`` cuts it."""
+    stages = stages_of(config, narrator)
+    _remember(config)
+    records = run_stages(stages, narrator, first, last)
+    if "run" not in records:
+        return _unfinished(records)
+    report = _report(config, stages, records)
+    path = config.board_folder / REPORT
+    write_atomically(path, json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def _unfinished(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {"schema": 1, "stages": {name: record["facts"] for name, record in records.items()}}
+
+
+def _remember(config: BuildConfig) -> None:
+    """Write the resolved choices beside the results, for ``ongen run BUILD_DIR``."""
+    choices = {
+        "task": str(config.task),
+        "board": str(config.board),
+        "data": None if config.data is None else str(config.data.resolve()),
+        "arch": config.arch,
+        "toolchain": config.toolchain,
+        "out": str(config.out.resolve()),
+        "seed": config.seed,
+        "clips": config.clips,
+    }
+    write_atomically(config.board_folder / SETTINGS, json.dumps(choices, indent=1) + "\n")
+
+
+def run_again(
+    folder: Path, narrator: Narrator, target: str, clips: int | None, toolchain: str | None
+) -> dict[str, Any]:
+    """Replay the clips of a finished build, on any target; return the new report."""
+    try:
+        choices = json.loads((folder / SETTINGS).read_text())
+    except OSError:
+        raise ConfigError(
+            f"{folder}: not a build (no {SETTINGS}); give the folder that holds report.json, "
+            "such as build/fan/06/6dB/stm32f746"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{folder / SETTINGS}: damaged ({error}); build again") from None
+    config = BuildConfig(
+        task=Task.parse(choices["task"]),
+        board=choices["board"],
+        data=Path(choices["data"]) if choices["data"] else None,
+        arch=choices["arch"],
+        target=target,
+        toolchain=toolchain or choices["toolchain"],
+        out=Path(choices["out"]),
+        seed=choices["seed"],
+        clips=clips if clips is not None else choices["clips"],
+    )
+    return build(config, narrator, first="run")
+
+
+def evaluation(
+    task: str, stages: tuple[Stage, ...], records: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return AUC and pAUC of the float and the int8 network on the test clips."""
+    folders = {s.name: s.folder for s in stages}
+    facts = {name: record["facts"] for name, record in records.items()}
+    owners = np.load(folders["features"] / "test_clip.npy")
+    legs = _host_scores(folders)
+    auc, pauc = _figures(folders, owners, legs)
+    return {
+        "schema": 1,
+        "task": task,
+        "data": facts["data"]["kind"],
+        "clips": facts["data"],
+        "arch": facts["train"],
+        "auc": auc,
+        "pauc": pauc,
+        "model": str(folders["quantize"] / "model.tflite"),
+        "seconds": {name: record["seconds"] for name, record in records.items()},
+    }
+
+
+def evaluate_model(config: BuildConfig, model: Path, narrator: Narrator) -> dict[str, Any]:
+    """Return AUC and pAUC of any int8 .tflite with 32 x 128 windows on the task's test clips."""
+    graph = read(model)
+    size = config.mel.frames * config.mel.n_mels
+    if (graph.x.size, graph.y.size) != (size, size):
+        raise UnsupportedModelError(
+            f"{model.name}: maps {graph.x.dims} to {graph.y.dims}; a detector rebuilds windows of "
+            f"{config.mel.frames}x{config.mel.n_mels}"
+        )
+    stages = stages_of(replace(config, board=None), narrator)
+    records = run_stages(stages, narrator, last="features")
+    folders = {s.name: s.folder for s in stages}
+    x = np.load(folders["features"] / "test.npy")
+    narrator.begin("scores", 1, 1)
+    sums = learning.int8_sums(model, x, lambda done: narrator.progress(done, len(x)))
+    scores = {"int8": firmware.score_plan(graph, 0).real(sums)}
+    auc, pauc = _figures(folders, np.load(folders["features"] / "test_clip.npy"), scores)
+    facts = records["data"]["facts"]
+    return {
+        "schema": 1,
+        "task": str(config.task),
+        "data": facts["kind"],
+        "clips": facts,
+        "model": str(model),
+        "auc": auc,
+        "pauc": pauc,
+    }
+
+
+def _host_scores(folders: Mapping[str, Path]) -> dict[str, NDArray[np.float64]]:
+    graph = read(folders["quantize"] / "model.tflite")
+    plan = firmware.score_plan(graph, 0)
+    return {
+        "float": np.load(folders["train"] / "test_scores.npy").astype(np.float64),
+        "int8": plan.real(np.load(folders["quantize"] / "test_sums.npy")),
+    }
+
+
+def _figures(
+    folders: Mapping[str, Path],
+    owners: NDArray[np.int64],
+    legs: Mapping[str, NDArray[np.float64]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    labels = learning.labels_of(learning.read_clips(folders["data"], "test"))
+    auc, pauc = {}, {}
+    for leg, scores in legs.items():
+        figures = evaluate.figures(labels, scores, owners)
+        auc[leg], pauc[leg] = figures["auc"], figures["pauc"]
+    return auc, pauc
+
+
+def _report(
+    config: BuildConfig, stages: tuple[Stage, ...], records: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    folders = {s.name: s.folder for s in stages}
+    run = folders["run"]
+    sums, twin = np.load(run / "sums.npy"), np.load(run / "twin_sums.npy")
+    firmware.require_same_windows(sums, twin)
+    replayed = np.load(run / "clips.npy")
+    graph = read(folders["quantize"] / "model.tflite")
+    owners = np.load(folders["features"] / "test_clip.npy")
+    chosen = np.isin(owners, replayed)
+    legs = {leg: scores[chosen] for leg, scores in _host_scores(folders).items()}
+    legs["target"] = firmware.score_plan(graph, 0).real(sums)
+    auc, pauc = _figures(folders, owners[chosen], legs)
+    results = Results(
+        task=str(config.task),
+        board=firmware.load_board(config),
+        facts={name: record["facts"] for name, record in records.items()},
+        seconds={name: record["seconds"] for name, record in records.items()},
+        auc=auc,
+        pauc=pauc,
+        float_scores=legs["float"],
+        target_scores=legs["target"],
+        sums=sums,
+        twin_sums=twin,
+    )
+    return build_report(results, config.mel)

@@ -1,0 +1,42 @@
+"""What one build is made from, and where its results go."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from outliernets.config import SEED, MelConfig, Task
+
+DEFAULT_OUT = Path("build")
+DEFAULT_TARGET = "unicorn"
+DEFAULT_TOOLCHAIN = "zig"
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """The user's choices; everything else follows from them."""
+
+    task: Task
+    board: str | None = None  #: name or TOML file; None to stop before the firmware
+    data: Path | None = None  #: folder of recordings; None: simulated machines
+    arch: str | None = None  #: zoo name or TOML file; None: the task's entry of Table 1
+    target: str = DEFAULT_TARGET
+    toolchain: str = DEFAULT_TOOLCHAIN
+    out: Path = DEFAULT_OUT
+    seed: int = SEED
+    clips: int | None = None  #: test clips replayed on the target; None: all
+    mel: MelConfig = field(default_factory=MelConfig)
+
+    @property
+    def task_folder(self) -> Path:
+        """Where the stages go that no board matters to."""
+        return self.out / self.task.machine / self.task.unit / self.task.snr
+
+    @property
+    def board_folder(self) -> Path:
+        """Where the firmware and its report go."""
+        assert self.board is not None
+        return self.task_folder / Path(self.board).stem
+
+    @property
+    def simulated_folder(self) -> Path:
+        """Where simulated recordings are kept, shared by all tasks, in MIMII's layout."""
+        return self.out / "simulated"

@@ -1,0 +1,260 @@
+"""The stages from an int8 network to scores of the firmware: emit, compile, run."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets import boards, codegen, data, resources, target, toolchain
+from outliernets.boards import Board, linker_context
+from outliernets.config import MelConfig
+from outliernets.data import Clip
+from outliernets.errors import ParityError
+from outliernets.features import mel_fixed
+from outliernets.features.plan import MelPlan, make_plan
+from outliernets.features.windows import Standardizer
+from outliernets.graph import Graph
+from outliernets.importer import read
+from outliernets.lower import lower
+from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.learning import read_clips
+from outliernets.pipeline.stage import Work
+from outliernets.reference import Reference
+from outliernets.score import ScorePlan
+from outliernets.target import Client
+
+#: hand-written C that a generated detector needs beside it
+NETWORK_LIBRARY = ("on_fixed.h",)
+DETECTOR_LIBRARY = (
+    *NETWORK_LIBRARY, "on_fft.c", "on_fft.h", "on_log.h", "on_mel.c", "on_mel.h", "on_score.c",
+    "on_score.h",
+)  # fmt: skip
+NEAR_PEAK_DB = 60.0  #: bands within this of the frame's strongest count for the Mel error
+PUSH_SAMPLES = 16_000  #: samples handed to the target at a time
+Instructions = dict[str, int | None]
+
+
+def model_id(*files: Path) -> int:
+    """Return a number that changes with the content of the files, to recognise a firmware."""
+    crc = 0
+    for path in files:
+        crc = zlib.crc32(path.read_bytes(), crc)
+    return crc
+
+
+def mel_plan(config: BuildConfig, features: Path, graph: Graph) -> MelPlan:
+    """Return the integer front end that feeds ``graph``."""
+    table = json.loads((features / "standardizer.json").read_text())
+    standardizer = Standardizer.from_dict(table)
+    return make_plan(config.mel, standardizer, graph.x.scale, graph.x.zero_point)
+
+
+def score_plan(graph: Graph, threshold: int) -> ScorePlan:
+    """Return the integer score of ``graph`` with an alarm threshold."""
+    return ScorePlan.make(graph.x, graph.y).with_threshold(threshold)
+
+
+def write_sources(files: Mapping[str, str], library: Sequence[str], folder: Path) -> None:
+    """Write generated files, and copies of the library files they include, into ``folder``."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    for name in library:
+        shutil.copyfile(resources.firmware() / "lib" / name, folder / name)
+
+
+def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) -> None:
+    """Write the firmware's C, tables and linker script."""
+    model = work.inputs["quantize"] / "model.tflite"
+    standardizer = work.inputs["features"] / "standardizer.json"
+    graph = read(model, config.task.identifier)
+    name = graph.name
+    files = (
+        codegen.network_files(lower(graph), front_end=True)
+        | codegen.detector_files(
+            name, mel_plan(config, work.inputs["features"], graph), score_plan(graph, threshold)
+        )
+        | codegen.app_files(name, model_id(model, standardizer), front_end=True)
+        | codegen.linker_files(linker_context(board, config.target))
+    )
+    write_sources(files, DETECTOR_LIBRARY, work.folder)
+    work.facts |= {"name": name, "model_id": model_id(model, standardizer), "macs": graph.macs}
+
+
+def link(
+    source: Path, board: Board, target_name: str, compiler: str, folder: Path
+) -> toolchain.Firmware:
+    """Compile the C in ``source`` with the check application for a board's variant."""
+    script = source / "link.ld"
+    return toolchain.get(compiler, board).link(
+        sources=[
+            *sorted(source.glob("*.c")),
+            *toolchain.program_sources(board, target_name),
+        ],
+        include_dirs=[source, *toolchain.program_includes(board, target_name)],
+        board=board,
+        target=target_name,
+        linker_script=script if script.exists() else None,
+        out_dir=folder,
+    )
+
+
+def compile_stage(config: BuildConfig, board: Board, work: Work) -> None:
+    """Build ``firmware.elf``; the facts are its sizes."""
+    built = link(work.inputs["emit"], board, config.target, config.toolchain, work.folder)
+    shutil.rmtree(work.folder / "obj", ignore_errors=True)
+    (work.folder / "build.log").unlink(missing_ok=True)  # names folders of this machine
+    work.facts |= {
+        "flash": built.flash,
+        "ram": built.ram,
+        "stack_reserved": built.stack,
+        "largest_frames": dict(sorted(built.stack_usage.items(), key=lambda kv: -kv[1])[:5]),
+        "largest_symbols": dict(built.symbols[:10]),
+        "sections": dict(built.sections),
+        "toolchain": toolchain.get(config.toolchain, board).version(),
+    }
+
+
+def replayed(config: BuildConfig, clips: Sequence[Clip]) -> list[int]:
+    """Return the numbers of the test clips to replay: all, or evenly chosen of each label."""
+    if config.clips is None or config.clips >= len(clips):
+        return list(range(len(clips)))
+    chosen: list[int] = []
+    labels = sorted({c.label for c in clips})
+    for label in labels:
+        numbers = [i for i, c in enumerate(clips) if c.label == label]
+        share = max(1, round(config.clips * len(numbers) / len(clips)))
+        picks = np.linspace(0, len(numbers) - 1, share).round().astype(int)
+        chosen += [numbers[i] for i in dict.fromkeys(picks.tolist())]
+    return sorted(chosen)
+
+
+def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work: Work) -> None:
+    """Replay test clips on the target, and compare with the integer twin and with librosa.
+
+    Writes ``sums.npy`` (target), ``twin_sums.npy``, ``clips.npy`` (clip of each window); the facts
+    hold counts, stack, Mel error.
+    """
+    clips = read_clips(work.inputs["data"], "test")
+    numbers = replayed(config, clips)
+    graph = read(work.inputs["quantize"] / "model.tflite", facts["name"])
+    plan = mel_plan(config, work.inputs["features"], graph)
+    twin = _Twin(plan, graph, work.inputs["quantize"] / "model.tflite")
+    elf = work.inputs["compile"] / "firmware.elf"
+    sums: list[int] = []
+    owners: list[int] = []
+    with target.get(config.target).open(elf, board) as running:
+        client = Client(running, elf)
+        client.hello(facts["model_id"])
+        for step, number in enumerate(numbers, start=1):
+            pcm = data.read_pcm(clips[number].path, config.mel.sample_rate).samples
+            results = _replay(client, pcm)
+            twin.hear(pcm)
+            sums += [r.score for r in results]
+            owners += [number] * len(results)
+            work.narrator.progress(step, len(numbers), f"{len(sums)} windows")
+        stats, counts, version = client.stats(), running.counts(), running.version()
+    np.save(work.folder / "sums.npy", np.array(sums, np.uint64))
+    np.save(work.folder / "twin_sums.npy", np.array(twin.sums, np.uint64))
+    np.save(work.folder / "clips.npy", np.array(owners, np.int64))
+    work.facts |= {
+        "target": {"name": config.target, "version": version},
+        "windows": len(sums),
+        "frames": twin.frames,
+        "stack_used": stats.stack_used,
+        "overruns": stats.overruns,
+        "bad_frames": stats.bad_frames,
+        "functions": dict(sorted(counts.items(), key=lambda kv: -kv[1])),
+        "instructions": instructions(counts, graph.name, twin.frames, len(sums)),
+        "mel_error_db": twin.mel_error(),
+    }
+
+
+def _replay(client: Client, pcm: NDArray[np.int16]) -> list[target.Result]:
+    client.reset()
+    results = []
+    for start in range(0, len(pcm), PUSH_SAMPLES):
+        results += client.push(pcm[start : start + PUSH_SAMPLES])
+    return results
+
+
+class _Twin:
+    """Computes on the host, in integers, what the target must answer; and the Mel error."""
+
+    def __init__(self, plan: MelPlan, graph: Graph, model: Path) -> None:
+        self._plan, self._graph = plan, graph
+        self._score = ScorePlan.make(graph.x, graph.y)
+        self._reference = Reference(model)
+        self._errors: list[NDArray[np.float64]] = []
+        self.sums: list[int] = []
+        self.frames = 0
+
+    def hear(self, pcm: NDArray[np.int16]) -> None:
+        """Score one clip and note how far its fixed-point log-Mel is from librosa's."""
+        config = self._plan.config
+        log2_power = mel_fixed.log2_frames(pcm, self._plan)
+        self._errors.append(_mel_errors(pcm, self._plan.to_db(log2_power), config))
+        rows = mel_fixed.quantized_frames(pcm, self._plan)
+        self.frames += len(rows)
+        count = len(rows) // config.frames
+        for window in rows[: count * config.frames].reshape(count, -1):
+            rebuilt = self._reference.infer(window)
+            self.sums.append(int(self._score.sums(window, rebuilt)[0]))
+
+    def mel_error(self) -> dict[str, float]:
+        """Return p99 and maximum of the error in dB, for bands near the frame's strongest."""
+        errors = np.concatenate(self._errors)
+        return {"p99": float(np.quantile(errors, 0.99)), "max": float(errors.max())}
+
+
+def _mel_errors(
+    pcm: NDArray[np.int16], fixed_db: NDArray[np.float64], config: MelConfig
+) -> NDArray[np.float64]:
+    from outliernets.features.mel import log_mel
+
+    exact = log_mel(pcm, config)
+    near = exact >= exact.max(axis=1, keepdims=True) - NEAR_PEAK_DB
+    error: NDArray[np.float64] = np.abs(fixed_db - exact)[near]
+    return error
+
+
+def instructions(counts: Mapping[str, int], name: str, frames: int, windows: int) -> Instructions:
+    """Return exact instructions per Mel frame, network run and window; None if not counted.
+
+    A window is everything between sound and score: frames, network, score. The line protocol of
+    the check application is left out.
+    """
+    if not counts or not windows:
+        return {"mel_frame": None, "network": None, "window": None}
+    mel = _sum(counts, "on_mel", "on_fft", "on_log")
+    network = _sum(counts, f"{name}_infer", f"{name}_n")
+    score = _sum(counts, "on_score", f"{name}_score", f"{name}_push", f"{name}_reset")
+    return {
+        "mel_frame": round(mel / frames),
+        "network": round(network / windows),
+        "window": round((mel + network + score) / windows),
+    }
+
+
+def _sum(counts: Mapping[str, int], *prefixes: str) -> int:
+    return sum(n for function, n in counts.items() if function.startswith(prefixes))
+
+
+def require_same_windows(sums: NDArray[np.uint64], twin: NDArray[np.uint64]) -> None:
+    """Raise ParityError if target and twin scored different numbers of windows."""
+    if len(sums) != len(twin):
+        raise ParityError(
+            f"the target scored {len(sums)} windows, the reference {len(twin)}: sound was lost"
+        )
+
+
+def load_board(config: BuildConfig) -> Board:
+    """Return the build's board; check that it runs on the build's target."""
+    assert config.board is not None
+    board = boards.load(config.board)
+    board.variant(config.target)
+    return board

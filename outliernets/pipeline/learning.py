@@ -1,0 +1,184 @@
+"""The stages from sound to an int8 network: data, features, train, quantize."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets import data, evaluate
+from outliernets.data import Clip, Dataset
+from outliernets.errors import DataError
+from outliernets.features.windows import Standardizer, windows
+from outliernets.importer import read
+from outliernets.nets.space import ArchSpec
+from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.stage import Narrator, Work
+from outliernets.reference import Reference
+from outliernets.score import ScorePlan
+
+HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
+CALIBRATION_WINDOWS = 500
+THRESHOLD_QUANTILE = 0.99  #: of the held-out normal windows' int8 scores
+Floats = NDArray[np.float32]
+
+
+def find_data(config: BuildConfig, narrator: Narrator) -> Dataset:
+    """Return the task's clips: the user's recordings, else simulated ones (made if missing)."""
+    if config.data is not None:
+        return data.find(config.task, config.data)
+    data.simulate(
+        config.task,
+        config.simulated_folder,
+        progress=lambda done, total: narrator.progress(done, total, "simulating"),
+    )
+    return data.find(config.task, config.simulated_folder)
+
+
+def listing(dataset: Dataset) -> dict[str, Any]:
+    """Return all that identifies the recordings, without reading them."""
+
+    def entries(clips: Sequence[Clip]) -> list[list[Any]]:
+        facts = ((c, c.path.stat()) for c in clips)
+        return [[str(c.path), c.label, c.name, s.st_size, s.st_mtime_ns] for c, s in facts]
+
+    return {
+        "kind": dataset.kind,
+        "train": entries(dataset.train),
+        "test": entries(dataset.test),
+        "notices": list(dataset.notices),
+    }
+
+
+def data_stage(dataset: Dataset, work: Work) -> None:
+    """Write ``clips.json``: which recording is for what."""
+    (work.folder / "clips.json").write_text(json.dumps(listing(dataset), indent=1) + "\n")
+    for notice in dataset.notices:
+        work.narrator.notice(notice)
+    labels = [c.label for c in dataset.test]
+    work.facts |= {
+        "kind": dataset.kind,
+        "train": len(dataset.train),
+        "test_normal": labels.count("normal"),
+        "test_abnormal": labels.count("abnormal"),
+    }
+
+
+def read_clips(folder: Path, part: str) -> list[Clip]:
+    """Return the clips of ``train`` or ``test`` that the data stage wrote down."""
+    entries = json.loads((folder / "clips.json").read_text())[part]
+    return [Clip(Path(path), label, name) for path, label, name, *_ in entries]
+
+
+def features_stage(config: BuildConfig, work: Work) -> None:
+    """Turn clips into standardised log-Mel windows.
+
+    Writes ``{train,held_out,test}.npy`` float32 [n, 32, 128], standardised and clipped,
+    ``test_clip.npy`` (clip number of each test window) and ``standardizer.json``.
+    """
+    clips = {part: read_clips(work.inputs["data"], part) for part in ("train", "test")}
+    total = len(clips["train"]) + len(clips["test"])
+    steps = iter(range(1, total + 1))
+    decibels = {
+        part: [_clip_log_mel(config, clip, work, next(steps), total) for clip in part_clips]
+        for part, part_clips in clips.items()
+    }
+    standardizer = Standardizer.fit(decibels["train"])
+    held_out = _held_out(len(decibels["train"]), config.seed)
+    train = [m for i, m in enumerate(decibels["train"]) if i not in held_out]
+    held = [m for i, m in enumerate(decibels["train"]) if i in held_out]
+    cut = {"train": train, "held_out": held, "test": decibels["test"]}
+    for name, mels in cut.items():
+        values = [standardizer.apply(windows(m, config.mel), config.mel) for m in mels]
+        np.save(work.folder / f"{name}.npy", np.concatenate(values))
+    counts = [len(m) // config.mel.frames for m in decibels["test"]]
+    np.save(work.folder / "test_clip.npy", np.repeat(np.arange(len(counts)), counts))
+    (work.folder / "standardizer.json").write_text(json.dumps(standardizer.to_dict()) + "\n")
+    work.facts |= {"held_out_clips": len(held_out)}
+
+
+def _clip_log_mel(config: BuildConfig, clip: Clip, work: Work, step: int, total: int) -> Floats:
+    from outliernets.features.mel import log_mel
+
+    pcm = data.read_pcm(clip.path, config.mel.sample_rate)
+    for notice in pcm.notices:
+        work.narrator.notice(f"{clip.name}: {notice}")
+    mel = log_mel(pcm.samples, config.mel)
+    if len(mel) < config.mel.frames:
+        seconds = len(pcm.samples) / config.mel.sample_rate
+        raise DataError(
+            f"{clip.path}: {seconds:.2f} s is shorter than one window of "
+            f"{config.mel.window_ms / 1000:.2f} s; remove it or record longer clips"
+        )
+    work.narrator.progress(step, total)
+    return mel
+
+
+def _held_out(count: int, seed: int) -> set[int]:
+    chosen = np.random.default_rng(seed).permutation(count)[: max(1, round(count * HOLD_OUT))]
+    return set(chosen.tolist())
+
+
+def train_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
+    """Train the network; write ``model.keras``, ``arch.toml`` and float scores of all windows."""
+    from outliernets import train
+
+    arrays = {n: np.load(work.inputs["features"] / f"{n}.npy") for n in ("train", "held_out")}
+    trained = train.train(
+        spec,
+        arrays["train"],
+        arrays["held_out"],
+        out=work.folder / "model.keras",
+        seed=config.seed,
+        progress=lambda step, total, loss, _: work.narrator.progress(step, total, f"{loss:.4f}"),
+    )
+    (work.folder / "arch.toml").write_text(spec.to_toml())
+    (work.folder / "history.json").write_text(json.dumps(trained.history) + "\n")
+    for name in ("test", "held_out"):
+        x = np.load(work.inputs["features"] / f"{name}.npy")
+        y = train.predict(work.folder / "model.keras", x)
+        np.save(work.folder / f"{name}_scores.npy", evaluate.mse_scores(x, y))
+    work.facts |= {"arch": spec.name, "params": spec.params, "macs": spec.macs}
+
+
+def quantize_stage(config: BuildConfig, work: Work) -> None:
+    """Convert to full int8; write ``model.tflite``, int8 scores and the alarm threshold."""
+    from outliernets import train
+
+    path = work.folder / "model.tflite"
+    windows_ = np.load(work.inputs["features"] / "train.npy")
+    chosen = np.random.default_rng(config.seed).permutation(len(windows_))[:CALIBRATION_WINDOWS]
+    train.quantize(work.inputs["train"] / "model.keras", windows_[np.sort(chosen)], path)
+    sets = {n: np.load(work.inputs["features"] / f"{n}.npy") for n in ("test", "held_out")}
+    total, steps = sum(map(len, sets.values())), 0
+    for name, x in sets.items():
+        sums = int8_sums(path, x, lambda done: work.narrator.progress(done, total), steps)
+        steps += len(x)
+        np.save(work.folder / f"{name}_sums.npy", sums)
+    held_out = np.load(work.folder / "held_out_sums.npy")
+    work.facts |= {
+        "threshold": int(np.quantile(held_out.astype(np.float64), THRESHOLD_QUANTILE)),
+        "tflite_bytes": path.stat().st_size,
+    }
+
+
+def int8_sums(
+    model: Path, x: Floats, progress: Any = lambda done: None, done: int = 0
+) -> NDArray[np.uint64]:
+    """Return the integer score of each window, computed by the reference interpreter."""
+    graph, reference = read(model), Reference(model)
+    plan = ScorePlan.make(graph.x, graph.y)
+    sums = np.empty(len(x), np.uint64)
+    for i, window in enumerate(x):
+        values = graph.x.quantize(window)
+        sums[i] = plan.sums(values, reference.infer(values))[0]
+        if i % 20 == 0:
+            progress(done + i)
+    return sums
+
+
+def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    """Return 1 for abnormal clips and 0 for normal ones."""
+    return np.array([c.label == "abnormal" for c in clips], np.int64)

@@ -1,0 +1,119 @@
+"""``ongen compile``: any full-int8 .tflite becomes a C library, with its size and exact count."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outliernets import boards, codegen, target, toolchain
+from outliernets.boards import Board, linker_context
+from outliernets.config import c_identifier
+from outliernets.errors import ConfigError
+from outliernets.graph import Graph
+from outliernets.importer import read
+from outliernets.lower import lower
+from outliernets.pipeline import firmware
+from outliernets.pipeline.stage import Narrator, write_atomically
+from outliernets.reference import Reference
+
+PROBES = 5  #: random inputs on which the target is compared with the reference
+LIBRARY = "library.json"
+
+
+def compile_model(
+    model: Path,
+    board_name: str,
+    out: Path,
+    narrator: Narrator,
+    name: str | None = None,
+    target_name: str = "unicorn",
+    toolchain_name: str = "zig",
+) -> dict[str, Any]:
+    """Write ``NAME.h``, ``NAME.c`` and what they include to ``out``; measure them on the target.
+
+    The library is written before it is measured, so it is there even if it does not fit the board.
+    """
+    board = boards.load(board_name)
+    board.variant(target_name)
+    graph = read(model, _identifier(name, model))
+    narrator.begin("emit", 1, 3)
+    files = codegen.network_files(lower(graph))
+    out.mkdir(parents=True, exist_ok=True)
+    firmware.write_sources(files, firmware.NETWORK_LIBRARY, out)
+    with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:
+        narrator.begin("compile", 2, 3)
+        built, elf_id = _link(
+            graph, files, model, board, target_name, toolchain_name, Path(scratch)
+        )
+        narrator.begin("run", 3, 3)
+        measured = _measure(graph, model, board, target_name, built.elf, elf_id)
+    report = {
+        "schema": 1,
+        "model": model.name,
+        "name": graph.name,
+        "board": board.name,
+        "toolchain": toolchain_name,
+        "files": sorted([*files, *firmware.NETWORK_LIBRARY]),
+        "macs": graph.macs,
+        "parity": {"network_exact": measured["exact"], "inputs": PROBES},
+        "footprint": _footprint(graph.name, built),
+        "instructions": {"mel_frame": None, "network": measured["network"], "window": None},
+        "target": measured["target"],
+        "verdict": "PASS" if measured["exact"] else "FAIL",
+    }
+    write_atomically(out / LIBRARY, json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def _identifier(name: str | None, model: Path) -> str:
+    chosen = name or c_identifier(model.stem)
+    if chosen != c_identifier(chosen):
+        raise ConfigError(
+            f"--name {chosen} is not a lower-case C identifier; try --name {c_identifier(chosen)}"
+        )
+    return chosen
+
+
+def _link(
+    graph: Graph,
+    files: dict[str, str],
+    model: Path,
+    board: Board,
+    target_name: str,
+    toolchain_name: str,
+    scratch: Path,
+) -> tuple[toolchain.Firmware, int]:
+    identity = firmware.model_id(model)
+    source = scratch / "source"
+    source.mkdir()
+    extra = codegen.app_files(graph.name, identity, front_end=False)
+    extra |= codegen.linker_files(linker_context(board, target_name))
+    firmware.write_sources(files | extra, firmware.NETWORK_LIBRARY, source)
+    return firmware.link(source, board, target_name, toolchain_name, scratch / "out"), identity
+
+
+def _measure(
+    graph: Graph, model: Path, board: Board, target_name: str, elf: Path, identity: int
+) -> dict[str, Any]:
+    reference = Reference(model)
+    inputs = np.random.default_rng(1).integers(-128, 128, (PROBES, graph.x.size), np.int8)
+    with target.get(target_name).open(elf, board) as running:
+        client = target.Client(running, elf)
+        client.hello(identity)
+        exact = all(client.infer(x.tobytes()) == reference.infer(x).tobytes() for x in inputs)
+        counts, version, stats = running.counts(), running.version(), client.stats()
+    network = firmware.instructions(counts, graph.name, 1, PROBES)["network"]
+    return {
+        "exact": exact,
+        "network": network,
+        "stack": stats.stack_used,
+        "target": {"name": target_name, "version": version},
+    }
+
+
+def _footprint(name: str, built: toolchain.Firmware) -> dict[str, int]:
+    """Sizes of the whole check program, and of the network's own code and constants in it."""
+    own = sum(size for symbol, size in built.symbols if symbol.startswith(f"{name}_"))
+    return {"flash": built.flash, "ram": built.ram, "network_flash": own}

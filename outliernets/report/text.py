@@ -1,0 +1,119 @@
+"""Tables for the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LEGS = {"float": "float (Keras)", "int8": "int8 (TFLM)", "target": "on target"}
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """Return any command's result for people."""
+    if "instructions" in report:
+        return _build_table(report) if "auc" in report else _library_table(report)
+    return _evaluation_table(report) if "auc" in report else _stages_table(report)
+
+
+def _build_table(report: Mapping[str, Any]) -> str:
+    """Return the report of a build for people."""
+    title = f"{report['task']} on {report['board']} ({report['data']} data): {report['verdict']}"
+    parts = [title, "", *_auc_rows(report), "", *_columns(_figures(report))]
+    parts += [f"FAIL: {line}" for line in report["failures"]]
+    return "\n".join(parts)
+
+
+def _evaluation_table(report: Mapping[str, Any]) -> str:
+    clips = report["clips"]
+    title = (
+        f"{report['task']} ({report['data']} data): {clips['train']} training clips, "
+        f"{clips['test_normal']} + {clips['test_abnormal']} test clips"
+    )
+    return "\n".join([title, "", *_auc_rows(report), "", f"model: {report['model']}"])
+
+
+def _library_table(report: Mapping[str, Any]) -> str:
+    exact = "bit-exact" if report["parity"]["network_exact"] else "DIFFERENT"
+    footprint = report["footprint"]
+    rows = [
+        ("network", f"{report['macs']:,} MAC"),
+        ("target result", f"{exact} with TensorFlow Lite Micro"),
+        ("flash, network alone", _kib(footprint["network_flash"])),
+        ("flash, check program", _kib(footprint["flash"])),
+        ("RAM, check program", _kib(footprint["ram"])),
+        ("instructions per network run", _count(report["instructions"]["network"])),
+        ("files", " ".join(report["files"])),
+    ]
+    title = f"{report['name']} on {report['board']}: {report['verdict']}"
+    return "\n".join([title, "", *_columns(rows)])
+
+
+def _stages_table(report: Mapping[str, Any]) -> str:
+    rows = [(name, str(facts)) for name, facts in report["stages"].items()]
+    return "\n".join(_columns(rows))
+
+
+def _auc_rows(report: Mapping[str, Any]) -> list[str]:
+    rows = [("", "AUC per clip", "AUC per window", "pAUC(0.1) per clip")]
+    for leg, name in LEGS.items():
+        if leg in report["auc"]:
+            levels = (_interval(report["auc"][leg][level]) for level in ("clip", "window"))
+            rows.append((name, *levels, _interval(report["pauc"][leg]["clip"])))
+    return _columns(rows)
+
+
+def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    parity, footprint = report["parity"], report["footprint"]
+    counts, arch = report["instructions"], report["arch"]
+    share = report["real_time_share"]
+    latency = report["latency_ms"]["estimated"]
+    exact = "bit-exact" if parity["network_exact"] else "DIFFERENT"
+    return [
+        ("network", f"{arch['arch']}: {arch['params']:,} parameters, {arch['macs']:,} MAC"),
+        ("target scores", f"{exact} with the integer reference ({report['windows']} windows)"),
+        ("score, float - target", f"at most {parity['score_max_abs']:.4f}"),
+        (
+            "log-Mel error",
+            f"p99 {parity['mel_db_p99']:.3f} dB, max {parity['mel_db_max']:.3f} dB "
+            "(within 60 dB of the peak)",
+        ),
+        ("flash", _kib(footprint["flash"])),
+        ("RAM without stack", _kib(footprint["ram"])),
+        ("stack used", _stack(footprint)),
+        ("instructions per Mel frame", _count(counts["mel_frame"])),
+        ("instructions per network run", _count(counts["network"])),
+        ("instructions per window", _count(counts["window"])),
+        (
+            "latency per window, estimate",
+            "not counted on this target"
+            if latency is None
+            else f"{latency:.1f} ms at one cycle per instruction, {share:.1%} of real time",
+        ),
+        ("target", f"{report['target']['name']} {report['target']['version']}"),
+        ("toolchain", report["toolchain_version"]),
+    ]
+
+
+def _stack(footprint: Mapping[str, Any]) -> str:
+    reserved = footprint["stack_reserved"]
+    return _kib(footprint["stack"]) + (f" of {_kib(reserved)}" if reserved else "")
+
+
+def _kib(count: int) -> str:
+    return f"{count:,} bytes ({count / 1024:.1f} KiB)"
+
+
+def _count(value: int | None) -> str:
+    return "not counted on this target" if value is None else f"{value:,} (exact)"
+
+
+def _interval(value: Mapping[str, float] | None) -> str:
+    if value is None:
+        return "n/a (no abnormal clips)"
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

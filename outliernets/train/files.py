@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all, and the weights of a model as one of them."""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outliernets.errors import DataError
+from outliernets.nets.build import build
+from outliernets.nets.space import ArchSpec
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that takes its place when the block ends well."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """Write the weights of a Keras model as .npz, one array per variable (``enc1/bias``)."""
+    arrays = {variable.path: variable.numpy() for variable in model.variables}
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_model(spec: ArchSpec, path: Path) -> Any:
+    """Return the Keras model of ``spec`` with the weights that ``save_weights`` wrote.
+
+    Raise DataError for a file that is missing, damaged or of another architecture.
+    """
+    model = build(spec)
+    try:
+        with np.load(path) as arrays:
+            weights = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot read the weights: {error}; train again") from None
+    expected = {variable.path: tuple(variable.shape) for variable in model.variables}
+    if {name: array.shape for name, array in weights.items()} != expected:
+        raise DataError(f"{path}: these are not the weights of network '{spec.name}'; train again")
+    for variable in model.variables:
+        variable.assign(weights[variable.path])
+    return model

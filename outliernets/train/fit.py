@@ -1,0 +1,222 @@
+"""Trains a network to reproduce windows of normal sound."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets.config import SEED
+from outliernets.errors import DataError
+from outliernets.nets.build import build
+from outliernets.nets.space import ArchSpec
+from outliernets.train.quiet import tensorflow
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int, float, float], None]  #: step, steps, training loss, held-out loss
+Clip = TypeVar("Clip")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the defaults suit all families of the paper."""
+
+    steps: int = 1500  #: batches
+    batch: int = 64  #: windows in a batch
+    rate: float = 3e-3  #: Adam's first learning rate; it decays along a cosine to zero
+    check_every: int = 50  #: steps between two looks at the held-out windows
+    patience: int = 10  #: looks without a better held-out loss before training stops
+    stall_after: int = 300  #: by this step the network must have learned something ...
+    restarts: int = 3  #: ... or it starts again, at most this often
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at the held-out windows: mean squared errors per pixel."""
+
+    step: int
+    loss: float  #: mean over the training batches since the last look
+    held_out: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained Keras ``model`` (its best step's weights) and how it came about."""
+
+    model: Any
+    history: tuple[Check, ...]  #: of the start that was kept
+    best: Check
+    restarts: int
+    seconds: float
+
+
+def hold_out(
+    clips: Sequence[Clip], fraction: float = 0.1, seed: int = SEED
+) -> tuple[list[Clip], list[Clip]]:
+    """Split normal clips into (training, held out), at random but keeping their order.
+
+    At least one clip lands on either side; raise DataError if there are fewer than two.
+    """
+    if len(clips) < 2:
+        raise DataError(f"training needs at least 2 normal clips, got {len(clips)}")
+    count = min(max(round(fraction * len(clips)), 1), len(clips) - 1)
+    held = set(np.random.default_rng(seed).permutation(len(clips))[:count].tolist())
+    return (
+        [clip for i, clip in enumerate(clips) if i not in held],
+        [clip for i, clip in enumerate(clips) if i in held],
+    )
+
+
+def train(
+    spec: ArchSpec,
+    windows: Floats,
+    held_out: Floats,
+    seed: int = SEED,
+    recipe: Recipe | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train ``spec`` on standardised ``windows`` [n, 32, 128] and keep the best step's weights.
+
+    The best step is that with the lowest error on ``held_out`` [m, 32, 128], normal windows of
+    other clips. Same arguments, same weights (on the same machine and TensorFlow). Raise DataError
+    for empty or non-finite windows and when the loss stops being finite.
+    """
+    _refuse_unusable(spec, windows, "training")
+    _refuse_unusable(spec, held_out, "held-out")
+    tensorflow().config.experimental.enable_op_determinism()
+    recipe = recipe or Recipe()
+    start = time.perf_counter()
+    for attempt in range(recipe.restarts + 1):
+        run = _Run(spec, windows, held_out, _derived(seed, attempt), recipe)
+        last = attempt == recipe.restarts
+        if run.finish(progress, may_stall=last):
+            break
+    seconds = time.perf_counter() - start
+    return Trained(run.model, tuple(run.history), run.restore_best(), attempt, seconds)
+
+
+class _Run:
+    """One start of a training."""
+
+    def __init__(
+        self, spec: ArchSpec, windows: Floats, held_out: Floats, seed: int, recipe: Recipe
+    ) -> None:
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        self.spec, self.recipe = spec, recipe
+        self.model = build(spec)
+        self.history: list[Check] = []
+        self._held_out = held_out[..., None]
+        self._windows = windows[..., None]
+        self._random = np.random.default_rng(seed)
+        self._zero_loss = float(np.var(windows))
+        self._best_weights = self.model.get_weights()
+        self._step, self._loss = _compiled(self.model, recipe)
+
+    def finish(self, progress: Progress | None, *, may_stall: bool) -> bool:
+        """Train until the end or early stopping; return False if it stalled and may not."""
+        recipe, losses = self.recipe, list[float]()
+        for step, batch in zip(range(1, recipe.steps + 1), self._batches(), strict=False):
+            losses.append(float(self._step(batch)))
+            if not np.isfinite(losses[-1]):
+                raise DataError(
+                    f"training of {self.spec.name} diverged at step {step}: the loss is not "
+                    f"finite; lower the learning rate (now {recipe.rate})"
+                )
+            if step % recipe.check_every and step != recipe.steps:
+                continue
+            self._check(step, float(np.mean(losses)))
+            losses.clear()
+            if progress:
+                progress(step, recipe.steps, self.history[-1].loss, self.history[-1].held_out)
+            if not may_stall and self._stalled(step):
+                return False
+            if self._patience_is_over():
+                break
+        return True
+
+    def restore_best(self) -> Check:
+        """Put the best step's weights back into the model and return what it reached."""
+        self.model.set_weights(self._best_weights)
+        return self._best()
+
+    def _check(self, step: int, loss: float) -> None:
+        sums = [
+            float(self._loss(self._held_out[i : i + 256])) * len(self._held_out[i : i + 256])
+            for i in range(0, len(self._held_out), 256)
+        ]
+        self.history.append(Check(step, loss, sum(sums) / len(self._held_out)))
+        if self._best() is self.history[-1]:
+            self._best_weights = self.model.get_weights()
+
+    def _best(self) -> Check:
+        return min(self.history, key=lambda check: check.held_out)
+
+    def _stalled(self, step: int) -> bool:
+        """Whether the network still does no better than answering with a constant."""
+        before = step - self.recipe.check_every < self.recipe.stall_after <= step
+        return before and self.history[-1].loss > 0.99 * self._zero_loss
+
+    def _patience_is_over(self) -> bool:
+        return len(self.history) - 1 - self.history.index(self._best()) >= self.recipe.patience
+
+    def _batches(self) -> Iterator[Floats]:
+        """Yield batches without end, every window once before any comes again."""
+        size = min(self.recipe.batch, len(self._windows))
+        while True:
+            order = self._random.permutation(len(self._windows))
+            for i in range(0, len(order) - size + 1, size):
+                yield self._windows[order[i : i + size]]
+
+
+def _compiled(model: Any, recipe: Recipe) -> tuple[Callable[[Floats], Any], Callable[..., Any]]:
+    """Return (train on a batch, loss of a batch); a plain step is quicker than ``model.fit``."""
+    import keras
+
+    tf = tensorflow()
+    schedule = keras.optimizers.schedules.CosineDecay(recipe.rate, recipe.steps)
+    optimizer = keras.optimizers.Adam(schedule)
+    optimizer.build(model.trainable_variables)
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def step(batch: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(batch, training=True) - batch))
+        weights = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss
+
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def error(batch: Any) -> Any:
+        return tf.reduce_mean(tf.square(model(batch, training=False) - batch))
+
+    return step, error
+
+
+def reconstruct(model: Any, windows: Floats, batch: int = 256) -> Floats:
+    """Return what ``model`` makes of ``windows`` [n, 32, 128], same shape."""
+    parts = [
+        np.asarray(model(windows[i : i + batch, ..., None], training=False))[..., 0]
+        for i in range(0, len(windows), batch)
+    ]
+    return np.concatenate(parts) if parts else np.zeros_like(windows)
+
+
+def _refuse_unusable(spec: ArchSpec, windows: Floats, role: str) -> None:
+    rows, columns, _ = spec.layers[0].source
+    if windows.ndim != 3 or windows.shape[1:] != (rows, columns) or not len(windows):
+        raise DataError(
+            f"{role} windows must be [n, {rows}, {columns}] with n >= 1, got {windows.shape}"
+        )
+    if not np.isfinite(windows).all():
+        raise DataError(f"{role} windows contain NaN or infinite values")
+
+
+def _derived(seed: int, attempt: int) -> int:
+    if not attempt:
+        return seed
+    return int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Imports and runs TensorFlow without its chatter on stderr, so that progress bars stay readable."""
+"""Imports and runs TensorFlow without its chatter on stderr: progress bars stay readable."""
 
 import os
 import sys

@@ -1,8 +1,9 @@
-"""What a board is: processor, clock, memory, and how each target runs its programs; read from TOML."""
+"""What a board is: processor, clock, memory and targets, as ``boards/<name>.toml`` says."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Board:
         return self.native.memory
 
     def variant(self, target: str | None) -> Variant:
-        """Return how to build for ``target`` (None: the board itself); raise ConfigError if unlisted."""
+        """Return how to build for ``target``; None is the board itself, unlisted a ConfigError."""
         if target is None:
             return self.native
         if target not in self.targets:
@@ -130,7 +131,8 @@ def _variant(where: str, settings: dict[str, Any], board: dict[str, Any]) -> Var
     if not all(isinstance(folder, str) for folder in chosen["bsp"]):
         raise ConfigError(f"{where}: bsp must be a list of folder names of firmware/bsp/")
     memory = tuple(
-        _memory(f"{where}: memory {i + 1}", entry) for i, entry in enumerate(chosen.get("memory", []))
+        _memory(f"{where}: memory {i + 1}", entry)
+        for i, entry in enumerate(chosen.get("memory", []))
     )
     variant = Variant(
         chosen["machine"], tuple(chosen["bsp"]), memory, chosen.get("stack", STACK_BYTES)
@@ -145,7 +147,9 @@ def _memory(where: str, entry: object) -> Memory:
     _check_keys(where, entry, _MEMORY_REQUIRED, _MEMORY_OPTIONAL)
     memory = Memory(**entry)
     if memory.role not in ROLES:
-        raise ConfigError(f"{where}: unknown role '{memory.role}' ({near_miss(memory.role, ROLES)})")
+        raise ConfigError(
+            f"{where}: unknown role '{memory.role}' ({near_miss(memory.role, ROLES)})"
+        )
     if memory.base < 0 or memory.size <= 0 or memory.base % 8 or memory.size % 8:
         raise ConfigError(f"{where}: base and size must be positive multiples of 8")
     return memory
@@ -158,7 +162,7 @@ def _check_memory(where: str, variant: Variant) -> None:
         if variant.region(role) is None:
             raise ConfigError(f"{where}: no [[memory]] has the role '{role}'")
     ordered = sorted(variant.memory, key=lambda m: m.base)
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         if low.end > high.base:
             raise ConfigError(f"{where}: memory regions {low.name} and {high.name} overlap")
     if len({m.name for m in variant.memory}) != len(variant.memory):
@@ -166,7 +170,8 @@ def _check_memory(where: str, variant: Variant) -> None:
     home = stack_region(variant)
     if not 0 < variant.stack <= home.size or variant.stack % 8:
         raise ConfigError(
-            f"{where}: stack = {variant.stack} must be a multiple of 8, at most {home.size} ({home.name})"
+            f"{where}: stack = {variant.stack} must be a multiple of 8, at most {home.size}"
+            f" ({home.name})"
         )
 
 
@@ -178,9 +183,8 @@ def _check_keys(
         if key not in known:
             raise ConfigError(f"{where}: unknown key '{key}' ({near_miss(key, known)})")
         if type(value) is not known[key]:
-            raise ConfigError(
-                f"{where}: {key} must be {_KINDS[known[key]]}, not {_KINDS.get(type(value), 'that')}"
-            )
+            got = _KINDS.get(type(value), "that")
+            raise ConfigError(f"{where}: {key} must be {_KINDS[known[key]]}, not {got}")
     for key in required:
         if key not in table:
             raise ConfigError(f"{where}: key '{key}' is missing ({_KINDS[known[key]]})")
@@ -207,15 +211,15 @@ def stack_region(variant: Variant) -> Memory:
 def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
     """Return the numbers ``templates/linker.ld.j2`` places; None where no linker script is needed.
 
-    Regions are ``{name, base, size, attributes}``; ``spare`` names the RAM regions that get a section
-    of their own name; the stack is ``[stack_low, stack_high)`` at the top of its region, whose size is
-    already without it.
+    Regions are ``{name, base, size, attributes}``; ``spare`` names the RAM regions that get a
+    section of their own name; the stack is ``[stack_low, stack_high)`` at the top of its region,
+    whose size is already without it.
     """
     variant = board.variant(target)
     if not variant.memory:
         return None
-    code, data, home = variant.region("code"), variant.region("data"), stack_region(variant)
-    assert code and data  # _check_memory has seen to it
+    home = stack_region(variant)
+    code, data = (next(m for m in variant.memory if m.role == r) for r in ("code", "data"))
     regions = [
         {
             "name": m.name,

@@ -35,7 +35,14 @@ def create(variant: Variant, cpu: str, elf: Path, limit: int) -> "Machine":
         raise ConfigError(f"unicorn has no machine '{variant.machine}' ({hint})")
     if cpu not in CPU_MODELS:
         raise ConfigError(f"unicorn has no processor '{cpu}' ({near_miss(cpu, CPU_MODELS)})")
-    return MACHINES[variant.machine](variant, cpu, elf, limit)
+    import unicorn
+
+    try:
+        return MACHINES[variant.machine](variant, cpu, elf, limit)
+    except unicorn.UcError as error:
+        raise TargetError(
+            f"{elf} cannot be loaded into machine {variant.machine}, was it built for it? ({error})"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,13 @@ def _cpu_model(cpu: str) -> int:
 class Machine(ABC):
     """A processor with memory and a byte stream; runs until it waits for bytes.
 
-    Instructions are counted per basic block by native callbacks (``native.py``). There are no hooks on
-    memory accesses: in unicorn 2.1 they make Thumb code skip instructions inside IT blocks.
+    Instructions are counted per basic block by native callbacks (``native.py``). There are no
+    hooks on memory accesses: in unicorn 2.1 they make Thumb code skip instructions in IT blocks.
     """
 
-    architecture: ClassVar[tuple[str, ...]]  #: names of unicorn's constants: architecture, then modes
+    architecture: ClassVar[
+        tuple[str, ...]
+    ]  #: names of unicorn's constants: architecture, then modes
     thumb: ClassVar[bool]
 
     def __init__(self, variant: Variant, cpu: str, elf: Path, limit: int) -> None:
@@ -355,7 +364,7 @@ _BEHAVIOUR: dict[int, Callable[[dict[int, int]], int]] = {
 
 
 class LinuxUser(Machine):
-    """A static AArch64 Linux process: read, write and exit; the counter-timer counts instructions."""
+    """A static AArch64 Linux process: read, write, exit; its timer counts instructions."""
 
     architecture = ("UC_ARCH_ARM64", "UC_MODE_ARM")
     thumb = False

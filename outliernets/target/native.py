@@ -1,13 +1,13 @@
 """Callbacks that unicorn calls millions of times, compiled to machine code with numba.
 
-Import this module inside functions only: it needs numba. All callbacks share one vector of uint64, the
-``State``, through their user data; addresses in it are of memory that Python owns.
+Import this module inside functions only: it needs numba. All callbacks share one vector of uint64,
+the ``State``, through their user data; addresses in it are of memory that Python owns.
 """
 
 from enum import IntEnum, auto
 
 import numba
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import carray, types
 from numba.extending import intrinsic
 
@@ -166,4 +166,6 @@ on_block = numba.cfunc(types.void(_pointer, _u64, _u32, _pointer), cache=True)(_
 #: uint64_t (uc_engine *, uint64_t offset, unsigned size, void *user)
 on_usart_read = numba.cfunc(_u64(_pointer, _u64, _u32, _pointer), cache=True)(_usart_read)
 #: void (uc_engine *, uint64_t offset, unsigned size, uint64_t value, void *user)
-on_usart_write = numba.cfunc(types.void(_pointer, _u64, _u32, _u64, _pointer), cache=True)(_usart_write)
+on_usart_write = numba.cfunc(types.void(_pointer, _u64, _u32, _u64, _pointer), cache=True)(
+    _usart_write
+)

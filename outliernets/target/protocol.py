@@ -1,4 +1,4 @@
-"""The framed byte protocol of firmware/lib/on_frame.h and firmware/app/check.c, on the host's side."""
+"""The host's side of the protocol of firmware/lib/on_frame.h and firmware/app/check.c."""
 
 import struct
 import zlib
@@ -118,8 +118,8 @@ class Result:
     """The score of one window.
 
     Cycles are of the board's counter (instructions in unicorn, 0 where there is no counter), modulo
-    2**32: ``front_cycles`` for the pieces of PCM that did not finish the window, ``final_cycles`` for
-    the one that did, with its frame, the network and the score.
+    2**32: ``front_cycles`` for the pieces of PCM that did not finish the window, ``final_cycles``
+    for the one that did, with its frame, the network and the score.
     """
 
     window: int
@@ -167,22 +167,25 @@ class Client:
         self.infer_cycles = 0  #: cycles of the last ``infer``
 
     def hello(self, model_id: int | None = None) -> Hello:
-        """Ask who is there; with ``model_id``, refuse firmware that was built from another model."""
+        """Ask who is there; with ``model_id``, refuse firmware of another model."""
         payload = self._ask(HELLO)
         if len(payload) < _HELLO.size:
             raise TargetError(f"the firmware's HELLO has {len(payload)} bytes, not {_HELLO.size}")
         protocol, features, identity, *sizes = _HELLO.unpack_from(payload)
         if protocol != PROTOCOL_VERSION:
             raise TargetError(
-                f"the firmware speaks protocol {protocol}, this program {PROTOCOL_VERSION}: rebuild it"
+                f"the firmware speaks protocol {protocol}, this program {PROTOCOL_VERSION}:"
+                " rebuild it"
             )
         name = payload[_HELLO.size :].decode("ascii", "replace")
         if model_id is not None and identity != model_id:
             raise TargetError(
-                f"wrong firmware: it runs model '{name}' ({identity:#010x}), expected {model_id:#010x}"
+                f"wrong firmware: it runs model '{name}' ({identity:#010x}),"
+                f" expected {model_id:#010x}"
             )
         self._max_payload = sizes[2]
-        return Hello(protocol, bool(features & FEATURE_FRONT_END), identity, *sizes, model=name)
+        front_end = bool(features & FEATURE_FRONT_END)
+        return Hello(protocol, front_end, identity, *sizes, name)
 
     def reset(self) -> None:
         """Forget all sound: the next sample starts a new recording."""
@@ -197,11 +200,13 @@ class Client:
         for start in range(0, len(pcm), step):
             piece = pcm[start : start + step].astype("<i2", copy=False)
             before = len(results)
-            taken, finished = self._unpack(_PUSHED, self._ask(PUSH, piece.tobytes(), results.append))
+            taken, finished = self._unpack(
+                _PUSHED, self._ask(PUSH, piece.tobytes(), results.append)
+            )
             if taken != len(piece) or finished != len(results) - before:
                 raise TargetError(
-                    f"the firmware took {taken} of {len(piece)} samples and announced {finished} windows"
-                    f" but sent {len(results) - before}"
+                    f"the firmware took {taken} of {len(piece)} samples and announced {finished}"
+                    f" windows but sent {len(results) - before}"
                 )
         return results
 
@@ -241,7 +246,9 @@ class Client:
 
     def _unpack(self, layout: struct.Struct, payload: bytes) -> tuple[Any, ...]:
         if len(payload) != layout.size:
-            raise TargetError(f"a message of the firmware has {len(payload)} bytes, not {layout.size}")
+            raise TargetError(
+                f"a message of the firmware has {len(payload)} bytes, not {layout.size}"
+            )
         return layout.unpack(payload)
 
     def _explain(self, payload: bytes) -> str:

@@ -63,7 +63,7 @@ class QemuTarget(Target):
         self.close()
         self._emulator = MACHINES[variant.machine]
         arguments = [a.format(cpu=board.cpu, elf=elf) for a in self._emulator.arguments]
-        self._messages = tempfile.TemporaryFile()  # noqa: SIM115: close() closes it
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 (close() closes it)
         self._process = subprocess.Popen(
             [_find(self._emulator), *arguments],
             stdin=subprocess.PIPE,
@@ -106,8 +106,8 @@ class QemuTarget(Target):
             ready, _, _ = select.select([pipe], [], [], self._timeout)
             if not ready:
                 raise TargetError(
-                    f"the firmware in qemu was silent for {self._timeout:g} s: it hangs, or waits for"
-                    f" bytes; it answered {len(self._received)} of {n} expected"
+                    f"the firmware in qemu was silent for {self._timeout:g} s: it hangs, or waits"
+                    f" for bytes; it answered {len(self._received)} of {n} expected"
                 )
             new = os.read(pipe.fileno(), 65536)
             if not new:
@@ -146,6 +146,7 @@ def _find(emulator: Emulator) -> str:
     path = shutil.which(emulator.program)
     if path is None:
         raise MissingToolError(
-            f"{emulator.program} is not on PATH: apt install {emulator.package}, or --target unicorn"
+            f"{emulator.program} is not on PATH: apt install {emulator.package},"
+            " or use --target unicorn"
         )
     return path

@@ -26,7 +26,7 @@ class UnicornTarget(Target):
         self._received = bytearray()
 
     def open(self, elf: Path, board: Board) -> Self:
-        """Load ``elf`` into the machine the board names for unicorn; it starts at the first read."""
+        """Load ``elf`` into the board's machine for unicorn; it starts at the first read."""
         variant = board.variant(self.name)
         _require_packages()
         self.close()
@@ -50,7 +50,8 @@ class UnicornTarget(Target):
             new = machine.run()
             if not new:
                 raise TargetError(
-                    f"the firmware waits for more bytes; it answered {len(self._received)} of {n} expected"
+                    f"the firmware waits for more bytes; it answered {len(self._received)} of {n}"
+                    " expected"
                 )
             self._received += new
         data = bytes(self._received[:n])

@@ -94,7 +94,8 @@ class Toolchain(ABC):
         """Build ``firmware.elf`` in ``out_dir`` from C sources; equal input gives equal bytes.
 
         ``target`` names the board's variant (None: the board itself). Raises BuildError when the
-        compiler or linker fails (the log stays in ``out_dir/build.log``) or the program does not fit.
+        compiler or linker fails (the log stays in ``out_dir/build.log``) or the program does not
+        fit.
         """
         variant = board.variant(target)
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,14 @@ class Toolchain(ABC):
         elf = out_dir / "firmware.elf"
         elf.unlink(missing_ok=True)
         options = self._link_options(linker_script, out_dir)
-        command = [*self._compiler(), *map(str, objects), "-Wl,--gc-sections", *options, "-o", str(elf)]
+        command = [
+            *self._compiler(),
+            *map(str, objects),
+            "-Wl,--gc-sections",
+            *options,
+            "-o",
+            str(elf),
+        ]
         status, output = _run(command, log)
         if status:
             raise BuildError(_link_failure(output, board, variant, objects, log))
@@ -132,7 +140,13 @@ class Toolchain(ABC):
         """Compile each source into an object; raise BuildError with the first error."""
         folder = out_dir / "obj"
         folder.mkdir(exist_ok=True)
-        common = [*self._compiler(), *OPTIONS, *WARNINGS, *self._compile_options(), *_no_paths(out_dir)]
+        common = [
+            *self._compiler(),
+            *OPTIONS,
+            *WARNINGS,
+            *self._compile_options(),
+            *_no_paths(out_dir),
+        ]
         common += [f"-I{d}" for d in include_dirs]
         common += [f"-D{name}={value}" for name, value in sorted(defines.items())]
         objects = [folder / f"{i:02d}_{source.stem}.o" for i, source in enumerate(sources)]

@@ -35,5 +35,7 @@ CPUS: dict[str, Cpu] = {
 def lookup(name: str, board: str) -> Cpu:
     """Return a processor's options; raise ConfigError naming the board when there are none."""
     if name not in CPUS:
-        raise ConfigError(f"board {board}: no compiler options for cpu '{name}' ({near_miss(name, CPUS)})")
+        raise ConfigError(
+            f"board {board}: no compiler options for cpu '{name}' ({near_miss(name, CPUS)})"
+        )
     return CPUS[name]

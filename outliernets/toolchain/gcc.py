@@ -22,7 +22,8 @@ class GccToolchain(Toolchain):
         self._program = f"{cpu.gcc_prefix}gcc"
         if not self.installed(cpu):
             raise MissingToolError(
-                f"{self._program} is not on PATH: apt install {cpu.gcc_package}, or use --toolchain zig"
+                f"{self._program} is not on PATH: apt install {cpu.gcc_package},"
+                " or use --toolchain zig"
             )
 
     @staticmethod
@@ -32,7 +33,9 @@ class GccToolchain(Toolchain):
 
     def version(self) -> str:
         """Return the compiler's first line of ``--version``."""
-        done = subprocess.run([self._program, "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [self._program, "--version"], capture_output=True, text=True, check=True
+        )
         return done.stdout.splitlines()[0]
 
     def _compiler(self) -> list[str]:
@@ -42,7 +45,11 @@ class GccToolchain(Toolchain):
         return ["-fstack-usage"]
 
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
-        script = ["-T", str(linker_script)] if linker_script else ["-static", "-no-pie", "-Wl,--build-id=none"]
+        script = (
+            ["-T", str(linker_script)]
+            if linker_script
+            else ["-static", "-no-pie", "-Wl,--build-id=none"]
+        )
         return ["-nostartfiles", "-nostdlib", *script, f"-Wl,-Map={self._map(out_dir)}", "-lgcc"]
 
     def _map(self, out_dir: Path) -> Path | None:

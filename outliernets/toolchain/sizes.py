@@ -52,7 +52,7 @@ def largest_symbols(objects: Iterable[Path], writable: bool) -> tuple[tuple[str,
 
 
 def stack_frames(elf: Path) -> dict[str, int]:
-    """Return bytes of stack by function, from the section clang writes with -fstack-size-section."""
+    """Return bytes of stack by function, as clang's -fstack-size-section writes them."""
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as stream:
@@ -80,7 +80,7 @@ def parse_su(text: str) -> dict[str, int]:
 
 
 def _stack_sizes(data: bytes, word: int) -> Iterable[tuple[int, int]]:
-    """Yield (address, size): an address of ``word`` bytes and a ULEB128 number for each function."""
+    """Yield (address, size) of each function: ``word`` bytes, then a ULEB128 number."""
     at = 0
     while at + word < len(data):
         address = int.from_bytes(data[at : at + word], "little")
@@ -112,7 +112,9 @@ def _kind(symbol: Any) -> str:
 
 def _addresses(file: Any, names: tuple[str, ...]) -> dict[str, int]:
     table = file.get_section_by_name(".symtab")
-    return {s.name: s["st_value"] for s in (table.iter_symbols() if table else ()) if s.name in names}
+    return {
+        s.name: s["st_value"] for s in (table.iter_symbols() if table else ()) if s.name in names
+    }
 
 
 def _largest(symbols: Iterable[Any]) -> tuple[tuple[str, int], ...]:

@@ -25,7 +25,9 @@ class ZigToolchain(Toolchain):
     def __init__(self, cpu: Cpu) -> None:
         super().__init__(cpu)
         if not self.installed(cpu):
-            raise MissingToolError("zig is not installed: pip install 'ongen[zig]' (or pip install ziglang)")
+            raise MissingToolError(
+                "zig is not installed: pip install 'ongen[zig]' (or pip install ziglang)"
+            )
 
     @staticmethod
     def installed(cpu: Cpu) -> bool:

@@ -1,0 +1,139 @@
+"""Board files: all that ship can be read, and every mistake in one is named."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from outliernets import boards, resources
+from outliernets.errors import ConfigError
+
+SMALL = """\
+title = "Small"
+family = "small"
+cpu = "cortex-m7"
+clock_hz = 1_000_000
+bsp = ["cortex-m"]
+stack = 0x100
+
+[[memory]]
+name = "flash"
+base = 0x0
+size = 0x1000
+role = "code"
+
+[[memory]]
+name = "ram"
+base = 0x2000_0000
+size = 0x1000
+role = "data"
+
+[targets.unicorn]
+machine = "stm32f7"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "small.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in resources.boards().glob("*.toml")))
+def test_every_board_that_ships_is_whole(name: str) -> None:
+    board = boards.load(name)
+    assert board.name == name
+    for variant in (board.native, *board.targets.values()):
+        for folder in variant.bsp:
+            assert list((resources.firmware() / "bsp" / folder).glob("*.c")), folder
+        if variant.memory:
+            assert {"code", "data"} <= {m.role for m in variant.memory}
+    assert name in boards.names()
+
+
+def test_the_stm32f746_has_its_true_sizes() -> None:
+    """RM0385 table 1 and section 2.2.2."""
+    sizes = {m.name: (m.base, m.size) for m in boards.load("stm32f746").memory}
+    assert sizes["flash"] == (0x0800_0000, 1024 * 1024)
+    assert sizes["itcm"] == (0x0000_0000, 16 * 1024)
+    assert sizes["dtcm"] == (0x2000_0000, 64 * 1024)
+    assert sizes["sram1"] == (0x2001_0000, 240 * 1024)
+    assert sizes["sram2"] == (0x2004_C000, 16 * 1024)
+
+
+def test_a_target_inherits_what_it_does_not_say() -> None:
+    board = boards.load("stm32f746")
+    assert board.variant("unicorn").memory == board.memory == board.variant(None).memory
+    assert board.variant("qemu").machine == "mps2-an500"
+    assert board.variant("qemu").bsp != board.native.bsp
+
+
+def test_a_users_own_file(tmp_path: Path) -> None:
+    board = boards.load(write(tmp_path, SMALL))
+    assert (board.name, board.native.stack) == ("small", 0x100)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        board.name = "other"  # type: ignore[misc]
+
+
+def test_the_stack_is_at_the_top_of_data_where_no_region_is_its_own(tmp_path: Path) -> None:
+    context = boards.linker_context(boards.load(write(tmp_path, SMALL)), "unicorn")
+    assert context is not None
+    assert (context["stack_low"], context["stack_high"]) == (0x2000_0F00, 0x2000_1000)
+    assert {r["name"]: r["size"] for r in context["regions"]} == {"flash": 0x1000, "ram": 0xF00}
+
+
+def test_linux_needs_no_linker_script() -> None:
+    assert boards.linker_context(boards.load("cortex-a72"), "unicorn") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "clock_hz =",
+            "clok_hz =",
+            r"small\.toml: unknown key 'clok_hz' \(did you mean 'clock_hz'",
+        ),
+        ("clock_hz = 1_000_000\n", "", "key 'clock_hz' is missing"),
+        (
+            "clock_hz = 1_000_000",
+            "clock_hz = '1 MHz'",
+            "clock_hz must be a whole number, not a string",
+        ),
+        ("clock_hz = 1_000_000", "clock_hz = 0", "not a positive"),
+        ("stack = 0x100", "stack = 0x2000", "stack = 8192 .* at most 4096"),
+        ('role = "data"', 'role = "date"', "unknown role 'date' .*did you mean 'data'"),
+        ('role = "data"', 'role = "spare"', "no .* has the role 'data'"),
+        ("size = 0x1000", "size = 0x1001", "multiples of 8"),
+        ("base = 0x2000_0000", "base = 0x800", "flash and ram overlap"),
+        ('name = "ram"', 'name = "flash"', "same name"),
+        ("base = 0x0\n", "", "memory 1: key 'base' is missing"),
+        ('machine = "stm32f7"', 'engine = "stm32f7"', "unknown key 'engine'"),
+        ("title = ", "title == ", "not TOML"),
+        ('bsp = ["cortex-m"]', "bsp = [7]", "bsp must be a list of folder names"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in SMALL
+    with pytest.raises(ConfigError, match=message):
+        boards.load(write(tmp_path, SMALL.replace(old, new)))
+
+
+def test_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"unknown board 'stm32f764'.*did you mean 'stm32f746'"):
+        boards.load("stm32f764")
+    with pytest.raises(ConfigError, match=r"cannot read board file .*absent\.toml"):
+        boards.load(tmp_path / "absent.toml")
+    with pytest.raises(ConfigError, match=r"does not run on target 'qemo'.*did you mean 'qemu'"):
+        boards.load("stm32f746").variant("qemo")
+
+
+def test_reading_boards_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from outliernets import boards; boards.load('stm32f746');"
+        "print({'numpy', 'tensorflow', 'unicorn', 'numba', 'jinja2'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

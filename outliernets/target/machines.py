@@ -25,6 +25,7 @@ CPU_MODELS = {
 }
 TX_BYTES = 1 << 20
 _PAGE = 0x1000
+_SLICE = 200_000_000  # instructions after which Python may look for Ctrl-C
 _NOWHERE = 0xFFFF_FFFE  # an address no program reaches: unicorn wants one to stop at
 
 
@@ -143,20 +144,15 @@ class Machine(ABC):
 
         Raises TargetError with the registers when it faults or halts, and when it runs away.
         """
-        import unicorn
-
         names, reasons = self._native.State, self._native.Reason
-        self._state[names.REASON] = reasons.NONE
         self._state[names.POLLS] = 0
-        self._state[names.LIMIT] = self._state[names.INSTRUCTIONS] + np.uint64(self._limit)
-        try:
-            self._uc.emu_start(self._pc, _NOWHERE)
-        except unicorn.UcError as error:
-            raise TargetError(self._crash(str(error))) from error
-        self._pc = self._next_pc()
-        reason = int(self._state[names.REASON])
+        end = self.instructions() + self._limit
+        reason = int(reasons.LIMITED)
+        while reason == reasons.LIMITED and self.instructions() < end:
+            self._state[names.LIMIT] = min(end, self.instructions() + _SLICE)
+            reason = self._run_slice()
         sent = self._drain()
-        if reason == reasons.RUNAWAY:
+        if reason == reasons.LIMITED:
             raise TargetError(
                 f"the firmware did not answer within {self._limit:,} instructions; it was at "
                 f"{self._where()}"
@@ -164,6 +160,19 @@ class Machine(ABC):
         if reason == reasons.NONE and not sent:
             raise TargetError(self._crash(self._halt_reason()))
         return sent
+
+    def _run_slice(self) -> int:
+        """Run until there is a reason to stop; return it."""
+        import unicorn
+
+        names = self._native.State
+        self._state[names.REASON] = self._native.Reason.NONE
+        try:
+            self._uc.emu_start(self._pc, _NOWHERE)
+        except unicorn.UcError as error:
+            raise TargetError(self._crash(str(error))) from error
+        self._pc = self._next_pc()
+        return int(self._state[names.REASON])
 
     def counts(self, functions: Functions) -> dict[str, int]:
         """Return executed instructions by function; code without a symbol counts as ``?``."""

@@ -4,7 +4,9 @@ Import this module inside functions only: it needs numba. All callbacks share on
 the ``State``, through their user data; addresses in it are of memory that Python owns.
 """
 
+from collections.abc import Callable
 from enum import IntEnum, auto
+from typing import Any
 
 import numba
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -19,7 +21,7 @@ class State(IntEnum):
     STOP = auto()  #: address of uc_emu_stop
     REASON = auto()  #: why the run stopped: a Reason
     INSTRUCTIONS = auto()  #: executed so far
-    LIMIT = auto()  #: stop as RUNAWAY when INSTRUCTIONS passes this
+    LIMIT = auto()  #: stop as LIMITED when INSTRUCTIONS reaches this
     THUMB = auto()  #: 1: instructions of 2 or 4 bytes; 0: all of 4
     N_RANGES = auto()  #: number of ranges of code
     RANGES = auto()  #: address of [first address, bytes, first slot] x N_RANGES, uint64
@@ -43,7 +45,7 @@ class Reason(IntEnum):
     NONE = 0  #: by itself: a fault or a halt
     IDLE = 1  #: it waits for bytes
     FULL = 2  #: the room for sent bytes is used up
-    RUNAWAY = 3  #: the limit of instructions is reached
+    LIMITED = 3  #: the limit of instructions is reached
 
 
 _SIZE = int(State.SIZE)
@@ -54,7 +56,7 @@ _LENGTHS, _CODE, _ELSEWHERE = int(State.LENGTHS), int(State.CODE), int(State.ELS
 _RX, _RX_NEXT, _RX_END = int(State.RX), int(State.RX_NEXT), int(State.RX_END)
 _TX, _TX_NEXT, _TX_END = int(State.TX), int(State.TX_NEXT), int(State.TX_END)
 _POLLS = int(State.POLLS)
-_IDLE, _FULL, _RUNAWAY = int(Reason.IDLE), int(Reason.FULL), int(Reason.RUNAWAY)
+_IDLE, _FULL, _LIMITED = int(Reason.IDLE), int(Reason.FULL), int(Reason.LIMITED)
 
 # USART of the STM32F7, RM0385 31.8: offsets from the page and bits of ISR.
 _PAGE = 0xFFF
@@ -90,7 +92,7 @@ def _stop_because(s, reason):  # type: ignore[no-untyped-def]
     _call_function(s[_STOP], s[_ENGINE])
 
 
-_stop = numba.njit(cache=True)(_stop_because)
+_stop = numba.njit(_stop_because)
 
 
 def _count(s, slot, size):  # type: ignore[no-untyped-def]
@@ -106,11 +108,14 @@ def _count(s, slot, size):  # type: ignore[no-untyped-def]
     return n
 
 
-_count_block = numba.njit(cache=True)(_count)
+_count_block = numba.njit(_count)
 
 
 def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
+    if s[_INSTRUCTIONS] >= s[_LIMIT]:  # unicorn stops before this block, and calls again for it
+        _stop(s, _LIMITED)
+        return
     ranges = carray(_as_pointer(s[_RANGES], numba.uint64), 3 * s[_N_RANGES])
     for r in range(0, 3 * s[_N_RANGES], 3):
         if address - ranges[r] < ranges[r + 1]:  # unsigned: also false below the range
@@ -126,8 +131,6 @@ def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
         n = numba.uint64(size) >> numba.uint64(2)
         s[_ELSEWHERE] += n
     s[_INSTRUCTIONS] += n
-    if s[_INSTRUCTIONS] > s[_LIMIT]:
-        _stop(s, _RUNAWAY)
 
 
 def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
@@ -160,12 +163,18 @@ def _usart_write(engine, offset, size, value, user):  # type: ignore[no-untyped-
         _stop(s, _FULL)
 
 
+def _callback(signature: Any, function: Callable[..., Any]) -> Any:
+    """Compile a callback; keep the machine code for the next time where there is a place for it."""
+    try:
+        return numba.cfunc(signature, cache=True)(function)
+    except RuntimeError:  # numba: no locator available
+        return numba.cfunc(signature)(function)
+
+
 _u32, _u64, _pointer = types.uint32, types.uint64, types.voidptr
 #: void (uc_engine *, uint64_t address, uint32_t size, void *user)
-on_block = numba.cfunc(types.void(_pointer, _u64, _u32, _pointer), cache=True)(_block)
+on_block = _callback(types.void(_pointer, _u64, _u32, _pointer), _block)
 #: uint64_t (uc_engine *, uint64_t offset, unsigned size, void *user)
-on_usart_read = numba.cfunc(_u64(_pointer, _u64, _u32, _pointer), cache=True)(_usart_read)
+on_usart_read = _callback(_u64(_pointer, _u64, _u32, _pointer), _usart_read)
 #: void (uc_engine *, uint64_t offset, unsigned size, uint64_t value, void *user)
-on_usart_write = numba.cfunc(types.void(_pointer, _u64, _u32, _u64, _pointer), cache=True)(
-    _usart_write
-)
+on_usart_write = _callback(types.void(_pointer, _u64, _u32, _u64, _pointer), _usart_write)

@@ -171,7 +171,8 @@ class Client:
         payload = self._ask(HELLO)
         if len(payload) < _HELLO.size:
             raise TargetError(f"the firmware's HELLO has {len(payload)} bytes, not {_HELLO.size}")
-        protocol, features, identity, *sizes = _HELLO.unpack_from(payload)
+        fields = _HELLO.unpack_from(payload)
+        protocol, features, identity, in_size, out_size, largest, state_size = fields
         if protocol != PROTOCOL_VERSION:
             raise TargetError(
                 f"the firmware speaks protocol {protocol}, this program {PROTOCOL_VERSION}:"
@@ -183,9 +184,9 @@ class Client:
                 f"wrong firmware: it runs model '{name}' ({identity:#010x}),"
                 f" expected {model_id:#010x}"
             )
-        self._max_payload = sizes[2]
+        self._max_payload = largest
         front_end = bool(features & FEATURE_FRONT_END)
-        return Hello(protocol, front_end, identity, *sizes, name)
+        return Hello(protocol, front_end, identity, in_size, out_size, largest, state_size, name)
 
     def reset(self) -> None:
         """Forget all sound: the next sample starts a new recording."""

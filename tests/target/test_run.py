@@ -8,7 +8,7 @@ import pytest
 
 from outliernets import boards, target
 from outliernets.errors import ConfigError, MissingToolError, TargetError
-from outliernets.target import Client, Target
+from outliernets.target import Client, Target, machines
 from outliernets.target.qemu import QemuTarget
 from outliernets.target.unicorn import UnicornTarget
 from outliernets.toolchain import Firmware
@@ -126,6 +126,23 @@ def test_counts_are_exact(board: str, stub_firmware: Build) -> None:
         third = running.counts()
         key = "stub_push"
         assert third[key] - second[key] == second[key] - first.get(key, 0) > 512
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+def test_counts_do_not_depend_on_interruptions(
+    board: str, stub_firmware: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firmware = stub_firmware(board, "zig", "unicorn")
+    counts = []
+    for pause_every in (200_000_000, 997):
+        monkeypatch.setattr(machines, "_SLICE", pause_every)
+        with UnicornTarget().open(firmware.elf, boards.load(board)) as running:
+            client = Client(running)
+            client.hello()
+            client.push(np.arange(700, dtype=np.int16))
+            counts.append(running.counts())
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.emulator

@@ -91,8 +91,8 @@ def clogging(fan: Fan, rng: Rng, angle: Angle, flow: Signal) -> Signal:
 FAULTS = (imbalance, broken_blade, worn_bearing, clogging)
 
 UNITS = {
-    "00": Fan(shaft=24.0, blades=5, motor=41, flow=420.0, bearing=2300.0, visibility=0.5),
-    "02": Fan(shaft=29.0, blades=7, motor=49, flow=700.0, bearing=2900.0, visibility=0.95),
-    "04": Fan(shaft=33.0, blades=6, motor=36, flow=560.0, bearing=2600.0, visibility=0.7),
-    "06": Fan(shaft=41.0, blades=9, motor=52, flow=1100.0, bearing=3400.0, visibility=1.3),
+    "00": Fan(shaft=24.0, blades=5, motor=41, flow=420.0, bearing=2300.0, visibility=1.0),
+    "02": Fan(shaft=29.0, blades=7, motor=49, flow=700.0, bearing=2900.0, visibility=1.6),
+    "04": Fan(shaft=33.0, blades=6, motor=36, flow=560.0, bearing=2600.0, visibility=1.25),
+    "06": Fan(shaft=41.0, blades=9, motor=52, flow=1100.0, bearing=3400.0, visibility=2.2),
 }

@@ -27,7 +27,8 @@ class Recipe:
     batch: int = 64  #: windows in a batch
     rate: float = 3e-3  #: Adam's first learning rate; it decays along a cosine to zero
     check_every: int = 50  #: steps between two looks at the held-out windows
-    patience: int = 10  #: looks without a better held-out loss before training stops
+    patience: int = 10  #: looks without a clearly better held-out loss before training stops
+    gain: float = 1e-3  #: by which share a loss must fall to count as clearly better
     stall_after: int = 300  #: by this step the network must have learned something ...
     restarts: int = 3  #: ... or it starts again, at most this often
 
@@ -161,7 +162,11 @@ class _Run:
         return before and self.history[-1].loss > 0.99 * self._zero_loss
 
     def _patience_is_over(self) -> bool:
-        return len(self.history) - 1 - self.history.index(self._best()) >= self.recipe.patience
+        mark, since = self.history[0].held_out, 0
+        for check in self.history[1:]:
+            better = check.held_out < (1 - self.recipe.gain) * mark
+            mark, since = (check.held_out, 0) if better else (mark, since + 1)
+        return since >= self.recipe.patience
 
     def _batches(self) -> Iterator[Floats]:
         """Yield batches without end, every window once before any comes again."""

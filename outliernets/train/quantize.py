@@ -45,9 +45,8 @@ def to_int8(model: Any, calibration: Floats, input_range: float | None = None) -
         raise DataError("calibration windows are missing or not finite (NaN or infinite)")
     if input_range is not None:
         samples = stretched(samples, input_range)
-    converter = _converter(model, samples)
     with muted():
-        return bytes(converter.convert())
+        return bytes(_converter(model, samples).convert())
 
 
 def stretched(samples: Floats, limit: float) -> Floats:

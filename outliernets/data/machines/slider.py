@@ -49,7 +49,7 @@ class Slider:
         cycle = seconds(n) / period + rng.uniform()
         stroke = np.clip(np.mod(cycle, 1.0) / MOVING, 0.0, 1.0)
         speed = 0.5 - 0.5 * cosine(angle_of(stroke))
-        return Motion(np.floor(cycle), stroke, speed)
+        return Motion(stroke, speed)
 
     def _rolling(self, rng: Rng, motion: "Motion") -> Signal:
         n = len(motion.speed)
@@ -75,7 +75,6 @@ MOVING = 0.8  #: share of a cycle in which the carriage moves
 class Motion:
     """Where the carriage is, sample by sample."""
 
-    cycle: Values  #: number of the stroke
     stroke: Values  #: position within the stroke, 0 to 1
     speed: Signal  #: 0 to 1
 

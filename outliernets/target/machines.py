@@ -26,6 +26,7 @@ CPU_MODELS = {
 TX_BYTES = 1 << 20
 _PAGE = 0x1000
 _SLICE = 200_000_000  # instructions after which Python may look for Ctrl-C
+_POWER_ON = 0xA5  # what RAM holds before the firmware sets it: anything but zero
 _NOWHERE = 0xFFFF_FFFE  # an address no program reaches: unicorn wants one to stop at
 
 
@@ -278,7 +279,7 @@ class Stm32F7(Machine):
             read_only = region.role == "code"
             rights = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
             rights |= 0 if read_only else unicorn.UC_PROT_WRITE
-            content = np.zeros(region.size, np.uint8)
+            content = np.full(region.size, _POWER_ON, np.uint8)
             self._keep.append(content)
             for base in (region.base, region.alias):
                 if base is not None:

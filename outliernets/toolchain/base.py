@@ -42,7 +42,7 @@ class Firmware:
     elf: Path
     map: Path | None  #: the linker's map; None where the linker writes none
     flash: int  #: bytes of code, constants and initial data
-    ram: int  #: bytes of variables, without the stack
+    ram: int  #: bytes of variables and of code copied to RAM, without the stack
     stack: int  #: bytes reserved for the stack
     stack_usage: Mapping[str, int]  #: bytes of each function's own frame
     sections: Mapping[str, int]  #: bytes of each section in memory

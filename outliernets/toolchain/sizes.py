@@ -13,7 +13,7 @@ class Sizes:
     """Where a linked program's bytes go."""
 
     flash: int  #: code, constants and the initial values of data
-    ram: int  #: variables, initialised or not, without the stack
+    ram: int  #: variables, initialised or not, and code copied to RAM; without the stack
     stack: int  #: bytes reserved
     sections: Mapping[str, int]  #: that take memory on the target
     symbols: tuple[tuple[str, int], ...]  #: functions and objects, largest first
@@ -27,12 +27,17 @@ def measure(elf: Path) -> Sizes:
         file = ELFFile(stream)
         loaded = [s for s in file.iter_sections() if s["sh_flags"] & _ALLOC and s["sh_size"]]
         flash = sum(s["sh_size"] for s in loaded if s["sh_type"] != "SHT_NOBITS")
-        writable = sum(s["sh_size"] for s in loaded if s["sh_flags"] & _WRITE)
+        moved = [g for g in file.iter_segments("PT_LOAD") if g["p_vaddr"] != g["p_paddr"]]
+        in_ram = sum(
+            s["sh_size"]
+            for s in loaded
+            if s["sh_flags"] & _WRITE or any(g.section_in_segment(s) for g in moved)
+        )
         addresses = _addresses(file, ("on_stack_low", "on_stack_high"))
         stack = addresses.get("on_stack_high", 0) - addresses.get("on_stack_low", 0)
         sections = {s.name: int(s["sh_size"]) for s in loaded}
         symbols = _largest(_symbols(file))
-    return Sizes(flash, writable - stack, stack, sections, symbols)
+    return Sizes(flash, in_ram - stack, stack, sections, symbols)
 
 
 def largest_symbols(objects: Iterable[Path], writable: bool) -> tuple[tuple[str, int], ...]:

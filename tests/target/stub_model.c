@@ -7,14 +7,22 @@
 #define LOOP 103
 #define DEEP 104
 
-static const uint32_t squares_scale = 1;
+/* On a microcontroller: data and code in regions of their own, which start-up must fill. */
+#if defined(__aarch64__)
+#define PLACE(section_name)
+#else
+#define PLACE(section_name) __attribute__((section(section_name)))
+#endif
+
 static volatile uint32_t alarm_threshold = 1000000; /* in .data: start-up must copy it */
+PLACE(".sram2") static volatile uint32_t scale = 1;
+PLACE(".dtcm_bss") static volatile uint32_t offset;
 
 void stub_reset(stub_state_t *s) { *s = (stub_state_t){0}; }
 
 int stub_push(stub_state_t *s, const int16_t *pcm, size_t n, stub_result_t *r) {
     for (size_t i = 0; i < n; i++) {
-        s->sum += (uint64_t)((int64_t)pcm[i] * pcm[i]) * squares_scale;
+        s->sum += (uint64_t)((int64_t)pcm[i] * pcm[i]) * scale + offset;
         if (++s->filled == STUB_WINDOW) {
             *r = (stub_result_t){s->sum, s->window++, i + 1U, s->sum > alarm_threshold};
             s->sum = 0;
@@ -26,8 +34,8 @@ int stub_push(stub_state_t *s, const int16_t *pcm, size_t n, stub_result_t *r) {
 }
 
 /* Three instructions each time on both architectures: the test counts them. */
-__attribute__((noinline)) void counted_loop(uint32_t n);
-__attribute__((noinline)) void counted_loop(uint32_t n) {
+PLACE(".itcm") __attribute__((noinline)) void counted_loop(uint32_t n);
+PLACE(".itcm") __attribute__((noinline)) void counted_loop(uint32_t n) {
 #if defined(__aarch64__)
     __asm__ volatile("1: add x9, x9, #1\n subs %w0, %w0, #1\n b.ne 1b\n" : "+r"(n) : : "x9", "cc");
 #else

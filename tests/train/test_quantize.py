@@ -70,7 +70,8 @@ def run_on_tflm(content: bytes, windows: Floats) -> Floats:
     """Quantise each window, infer with tflite-micro, and return the output as floats."""
     from tflite_micro.python.tflite_micro import runtime
 
-    interpreter = runtime.Interpreter.from_bytes(content)
+    # The default arena, ten times the file, is too small for some networks.
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=4 << 20)
     source, target = interpreter.get_input_details(0), interpreter.get_output_details(0)
     results = []
     for window in windows:

@@ -21,7 +21,7 @@ from outliernets.errors import ConfigError, DataError, near_miss
 MARKER = "SIMULATED.txt"  #: lies beside normal/ and abnormal/ of every simulated machine
 NORMAL, ABNORMAL, SECONDS = 160, 40, 10.0
 LEVEL = 0.03  #: RMS of the machine alone, full scale = 1
-RECIPE = 2  #: raise when any clip changes, so that old folders are made anew
+RECIPE = 3  #: raise when any clip changes, so that old folders are made anew
 
 
 def simulate(

@@ -79,6 +79,6 @@ FAULTS = (dragging, bouncing, leaking)
 UNITS = {
     "00": Valve(period=0.62, open_share=0.4, body=1500.0, visibility=2.0),
     "02": Valve(period=0.85, open_share=0.5, body=1150.0, visibility=1.4),
-    "04": Valve(period=0.48, open_share=0.45, body=1850.0, visibility=1.0),
+    "04": Valve(period=0.48, open_share=0.45, body=1850.0, visibility=2.0),
     "06": Valve(period=1.05, open_share=0.3, body=1350.0, visibility=0.8),
 }

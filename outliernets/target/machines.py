@@ -23,7 +23,7 @@ CPU_MODELS = {
     "cortex-a53": "UC_CPU_ARM64_A53",
     "cortex-a72": "UC_CPU_ARM64_A72",
 }
-TX_BYTES = 1 << 20
+TX_BYTES = 1 << 20  #: sent bytes that are kept before Python takes them
 _PAGE = 0x1000
 _SLICE = 200_000_000  # instructions after which Python may look for Ctrl-C
 _POWER_ON = 0xA5  # what RAM holds before the firmware sets it: anything but zero
@@ -198,7 +198,7 @@ class Machine(ABC):
         state[names.STOP] = stop.value or 0
         state[names.THUMB] = self.thumb
         state[names.TX] = self._tx.ctypes.data
-        state[names.TX_END] = len(self._tx)
+        state[names.TX_END] = TX_BYTES
 
     def _count_blocks(self) -> None:
         """Hook the start of every block and make room for the counts of the program's code."""

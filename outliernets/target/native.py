@@ -133,16 +133,30 @@ def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
     s[_INSTRUCTIONS] += n
 
 
+def _status(s):  # type: ignore[no-untyped-def]
+    """Return ISR. Stops happen here only: unicorn executes the access again when it goes on."""
+    status = 0
+    if s[_TX_NEXT] < s[_TX_END]:
+        status |= _READY_TO_SEND
+    else:
+        _stop(s, _FULL)
+    if s[_RX_NEXT] < s[_RX_END]:
+        status |= _RECEIVED
+    else:
+        s[_POLLS] += numba.uint64(1)
+        if s[_POLLS] >= 2:  # twice in a row without data: it waits to receive
+            _stop(s, _IDLE)
+    return numba.uint64(status)
+
+
+_usart_status = numba.njit(_status)
+
+
 def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
     register = offset & _PAGE
     if register == _ISR:
-        if s[_RX_NEXT] < s[_RX_END]:
-            return numba.uint64(_READY_TO_SEND | _RECEIVED)
-        s[_POLLS] += numba.uint64(1)
-        if s[_POLLS] >= 2:  # twice in a row without data: it waits to receive
-            _stop(s, _IDLE)
-        return numba.uint64(_READY_TO_SEND)
+        return _usart_status(s)
     if register == _RDR and s[_RX_NEXT] < s[_RX_END]:
         s[_POLLS] = 0
         value = carray(_as_pointer(s[_RX], numba.uint8), s[_RX_END])[s[_RX_NEXT]]
@@ -159,8 +173,6 @@ def _usart_write(engine, offset, size, value, user):  # type: ignore[no-untyped-
     if s[_TX_NEXT] < s[_TX_END]:
         carray(_as_pointer(s[_TX], numba.uint8), s[_TX_END])[s[_TX_NEXT]] = value & 0xFF
         s[_TX_NEXT] += numba.uint64(1)
-    if s[_TX_NEXT] == s[_TX_END]:
-        _stop(s, _FULL)
 
 
 def _callback(signature: Any, function: Callable[..., Any]) -> Any:

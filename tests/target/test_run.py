@@ -1,5 +1,6 @@
 """Real firmware with a stub model in every emulator: right answers, exact counts, clear errors."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from outliernets import boards, target
 from outliernets.errors import ConfigError, MissingToolError, TargetError
 from outliernets.target import Client, Target, machines
+from outliernets.target.protocol import PUSH, Frame, encode
 from outliernets.target.qemu import QemuTarget
 from outliernets.target.unicorn import UnicornTarget
 from outliernets.toolchain import Firmware
@@ -176,6 +178,49 @@ def test_a_program_for_another_processor_is_an_error(stub_firmware: Build) -> No
     firmware = stub_firmware("cortex-a72", "gcc", "qemu")
     with pytest.raises(TargetError, match="machine stm32f7, was it built for it"):
         UnicornTarget().open(firmware.elf, boards.load("stm32f746"))
+
+
+@pytest.mark.emulator
+def test_a_damaged_frame_is_counted_and_the_next_one_understood(stub_firmware: Build) -> None:
+    firmware = stub_firmware("stm32f746", "zig", "unicorn")
+    with UnicornTarget().open(firmware.elf, boards.load("stm32f746")) as running:
+        client = Client(running)
+        client.hello()
+        damaged = bytearray(encode(Frame(PUSH, 1, bytes(100))))
+        damaged[50] ^= 1
+        running.write(bytes(damaged))
+        with pytest.raises(TargetError, match=r"error 1\): a damaged frame was dropped"):
+            client.stats()
+    with UnicornTarget().open(firmware.elf, boards.load("stm32f746")) as running:
+        client = Client(running)
+        running.write(bytes(damaged))
+        with pytest.raises(TargetError, match="damaged frame"):
+            client.hello()
+        assert Client(running).stats().bad_frames == 1
+
+
+@pytest.mark.emulator
+def test_nothing_sent_is_lost_when_the_room_for_it_is_small(
+    stub_firmware: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "TX_BYTES", 5)
+    firmware = stub_firmware("stm32f746", "zig", "unicorn")
+    pcm = np.arange(5000, dtype=np.int16)
+    with UnicornTarget().open(firmware.elf, boards.load("stm32f746")) as running:
+        client = Client(running)
+        client.hello()
+        assert [r.score for r in client.push(pcm)] == stub.scores(pcm)
+
+
+@pytest.mark.parametrize("package", ["unicorn", "numba"])
+def test_a_missing_package_says_how_to_get_it(
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        MissingToolError, match=r"needs the package .*pip install 'ongen\[unicorn\]'"
+    ):
+        UnicornTarget().open(tmp_path / "any.elf", boards.load("stm32f746"))
 
 
 def test_no_firmware_is_an_error(tmp_path: Path) -> None:

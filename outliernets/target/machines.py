@@ -88,9 +88,8 @@ class Machine(ABC):
     hooks on memory accesses: in unicorn 2.1 they make Thumb code skip instructions in IT blocks.
     """
 
-    architecture: ClassVar[
-        tuple[str, ...]
-    ]  #: names of unicorn's constants: architecture, then modes
+    #: names of unicorn's constants: architecture, then modes
+    architecture: ClassVar[tuple[str, ...]]
     thumb: ClassVar[bool]
 
     def __init__(self, variant: Variant, cpu: str, elf: Path, limit: int) -> None:
@@ -99,7 +98,7 @@ class Machine(ABC):
         from outliernets.target import native
 
         self._native = native
-        self._functions_of = elf
+        self._elf = elf
         self._limit = limit
         self._segments = _load_segments(elf)
         self._keep: list[Any] = []  # what unicorn holds addresses of
@@ -249,11 +248,11 @@ class Machine(ABC):
         return "the program stopped"
 
     def _where(self) -> str:
-        return Functions(self._functions_of).describe(self._registers()["pc"])
+        return Functions(self._elf).describe(self._registers()["pc"])
 
     def _crash(self, what: str) -> str:
         registers = self._registers()
-        functions = Functions(self._functions_of)
+        functions = Functions(self._elf)
         values = " ".join(f"{name}={value:#x}" for name, value in registers.items())
         return (
             f"the firmware crashed at {functions.describe(registers['pc'])}, called from "
@@ -409,7 +408,7 @@ class LinuxUser(Machine):
         from unicorn import arm64_const
 
         self._uc.reg_write(arm64_const.UC_ARM64_REG_SP, self._STACK + self._STACK_BYTES - 0x100)
-        with self._functions_of.open("rb") as stream:
+        with self._elf.open("rb") as stream:
             return int(ELFFile(stream)["e_entry"])
 
     def send(self, data: bytes) -> None:

@@ -60,7 +60,8 @@ class Tensor:
     def quantize(self, real: Array) -> NDArray[np.int8]:
         """Return the int8 values nearest to real numbers, saturated."""
         steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
-        return np.clip(steps, -128, 127).astype(np.int8)
+        quantized: NDArray[np.int8] = np.clip(steps, -128, 127).astype(np.int8)
+        return quantized
 
     @property
     def dims(self) -> str:
@@ -207,6 +208,22 @@ class Graph:
     def renamed(self, name: str) -> "Graph":
         """Return the same graph under another name."""
         return replace(self, name=name)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Byte offsets of the intermediate tensors in one arena, and the arena's size in bytes."""
+
+    offsets: Mapping[str, int]
+    size: int
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph that is ready to be printed as C, and where its tensors live."""
+
+    graph: Graph
+    memory: MemoryPlan
 
 
 def verify(graph: Graph) -> None:

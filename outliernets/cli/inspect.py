@@ -1,5 +1,8 @@
 """Commands that tell what there is: boards, ops, doctor."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
 
 from outliernets.cli._options import json_option, print_json
@@ -53,7 +56,7 @@ def ops(markdown: bool, as_json: bool) -> None:
     """
     from outliernets.ops import registry
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "op": kind,
             "tflite": list(op.tflite),
@@ -73,7 +76,7 @@ def ops(markdown: bool, as_json: bool) -> None:
                 click.echo(f"    {rule}")
 
 
-def _markdown(rows: list[dict[str, list[str]]]) -> str:
+def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     parts = ["# Ops that compile", "", "Made by `ongen ops --markdown` from the checks themselves."]
     for row in rows:
         parts += ["", f"## {', '.join(row['tflite'])}", "", str(row["title"]), ""]

@@ -3,9 +3,7 @@
 from typing import Any
 
 from outliernets.codegen.render import render, render_op
-from outliernets.graph import Graph, Node
-from outliernets.lower import Lowered
-from outliernets.lower.plan_memory import MemoryPlan
+from outliernets.graph import Graph, Lowered, MemoryPlan, Node
 
 
 def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:

@@ -29,8 +29,12 @@ def log2_frames(pcm: NDArray[np.int16], plan: MelPlan) -> NDArray[np.int32]:
 
 def quantized_frames(pcm: NDArray[np.int16], plan: MelPlan) -> NDArray[np.int8]:
     """Return the int8 network input of every frame of ``pcm`` [n], as [frames, n_mels]."""
-    level = log2_frames(pcm, plan).astype(np.int64)
-    value = (plan.bias + ((level * plan.gain) >> 32)) >> plan.affine_shift
+    return quantized(log2_frames(pcm, plan), plan)
+
+
+def quantized(log2_power: NDArray[np.int32], plan: MelPlan) -> NDArray[np.int8]:
+    """Return the int8 network input for what ``log2_frames`` returned, same shape."""
+    value = (plan.bias + ((log2_power.astype(np.int64) * plan.gain) >> 32)) >> plan.affine_shift
     row: NDArray[np.int8] = np.clip(value, plan.lowest, plan.highest).astype(np.int8)
     return row
 

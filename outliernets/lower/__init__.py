@@ -1,22 +1,13 @@
 """From an imported graph to one that can be printed as C: passes in order, then the memory plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from outliernets.graph import Graph, verify
+from outliernets.graph import Graph, Lowered, verify
 from outliernets.lower.drop_copies import drop_copies
-from outliernets.lower.plan_memory import MemoryPlan, plan_memory
+from outliernets.lower.plan_memory import plan_memory
 
 #: every pass maps a graph to an equivalent one; the order is a decision
 PASSES: tuple[Callable[[Graph], Graph], ...] = (drop_copies,)
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """A graph ready for printing and where its tensors live."""
-
-    graph: Graph
-    memory: MemoryPlan
 
 
 def lower(graph: Graph) -> Lowered:

@@ -1,9 +1,8 @@
 """Give every intermediate tensor an offset in one arena; tensors alive together never overlap."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from outliernets.graph import Graph
+from outliernets.graph import Graph, MemoryPlan
 
 ALIGNMENT = 4
 
@@ -18,14 +17,6 @@ class Lifetime:
     def overlaps(self, other: "Lifetime") -> bool:
         """Whether both tensors are alive during some step."""
         return self.first <= other.last and other.first <= self.last
-
-
-@dataclass(frozen=True)
-class MemoryPlan:
-    """Byte offsets of the tensors in the arena, and the arena's size in bytes."""
-
-    offsets: Mapping[str, int]
-    size: int
 
 
 def lifetimes(graph: Graph) -> dict[str, Lifetime]:

@@ -45,7 +45,6 @@ class Pool(Op):
         low, high = activation_range(self.activation, site.output)
         return {
             **window.context(),
-            "padded": window.padded,
             "c": site.x.shape[3],
             "low": low,
             "high": high,

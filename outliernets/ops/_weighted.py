@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from outliernets.fixed import Multiplier, clamp_int8, requantize
+from outliernets.fixed import Multiplier, clamp_int8, requantize, wrap_int32
 from outliernets.graph import Array, Op, Site, Tensor
 from outliernets.ops._spatial import (
     activation_range,
@@ -40,17 +40,28 @@ class WeightedOp(Op):
         low, high = activation_range(self.activation, site.output)
         return clamp_int8(scaled, low, high).reshape(site.output.shape)
 
-    def finish_context(self, site: Site) -> dict[str, Any]:
-        """What templates need to do the same."""
+    def finish_context(self, site: Site, padded: bool = False) -> dict[str, Any]:
+        """What templates need to do the same.
+
+        Without padding every sum has all weights in it, so the input's zero point goes into the
+        bias here and ``zx`` is 0. With padding it cannot: positions outside count as zero.
+        """
         low, high = activation_range(self.activation, site.output)
         return {
-            "bias": [int(b) for b in self.bias(site)],
+            "bias": self._bias_with_zero_point(site, padded),
             "low": low,
             "high": high,
-            "zx": site.x.zero_point,
+            "zx": site.x.zero_point if padded else 0,
             "zy": site.output.zero_point,
             **multiplier_context(self.multipliers(site)),
         }
+
+    def _bias_with_zero_point(self, site: Site, padded: bool) -> list[int]:
+        bias = self.bias(site)
+        if not padded:
+            weights = site.inputs[1].values.astype(np.int64)
+            bias = bias - site.x.zero_point * weights.reshape(len(bias), -1).sum(axis=1)
+        return [int(b) for b in wrap_int32(bias)]
 
     def limit_weights(self, site: Site) -> str | None:
         """Weights are int8 constants with zero point 0."""

@@ -59,8 +59,7 @@ class Conv2D(WeightedOp):
         window = self.window(site)
         return {
             **window.context(),
-            **self.finish_context(site),
-            "padded": window.padded,
+            **self.finish_context(site, window.padded),
             "ic": site.x.shape[3],
             "oc": site.output.shape[3],
             "weights": site.inputs[1].values.ravel().tolist(),

@@ -60,8 +60,7 @@ class DepthwiseConv2D(WeightedOp):
         ic, oc = site.x.shape[3], site.output.shape[3]
         return {
             **window.context(),
-            **self.finish_context(site),
-            "padded": window.padded,
+            **self.finish_context(site, padded=True),
             "ic": ic,
             "oc": oc,
             "depth_multiplier": oc // ic,

@@ -78,7 +78,7 @@ class TransposeConv(WeightedOp):
             "ih": ih, "iw": iw, "oh": oh, "ow": ow,
             "ic": site.x.shape[3], "oc": site.output.shape[3],
             "weights": site.inputs[1].values.ravel().tolist(),
-            **self.finish_context(site),
+            **self.finish_context(site, padded=True),
         }  # fmt: skip
 
     def title(self) -> str:

@@ -66,7 +66,7 @@ class _Stages:
             ),
             self.stage(
                 "quantize", ("features", "train"), lambda: [config.seed],
-                lambda work: learning.quantize_stage(config, work),
+                lambda work: learning.quantize_stage(config, spec, work),
             ),
         )  # fmt: skip
 
@@ -272,11 +272,13 @@ def _figures(
     owners: NDArray[np.int64],
     legs: Mapping[str, NDArray[np.float64]],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return AUC and pAUC of each leg; ``owners`` [windows] are numbers of test clips."""
     labels = learning.labels_of(learning.read_clips(folders["data"], "test"))
+    clips, index = np.unique(owners, return_inverse=True)
     auc, pauc = {}, {}
     for leg, scores in legs.items():
-        figures = evaluate.figures(labels, scores, owners)
-        auc[leg], pauc[leg] = figures["auc"], figures["pauc"]
+        measured = evaluate.evaluate(labels[clips], scores, index)
+        auc[leg], pauc[leg] = measured.as_json(), {"clip": measured.clip_pauc}
     return auc, pauc
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,13 +148,15 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     elf = work.inputs["compile"] / "firmware.elf"
     sums: list[int] = []
     owners: list[int] = []
-    with target.get(config.target).open(elf, board) as running:
+    # The twin works beside the emulator, which does not hold Python's lock while it runs.
+    with target.get(config.target).open(elf, board) as running, ThreadPoolExecutor(1) as beside:
         client = Client(running, elf)
         client.hello(facts["model_id"])
         for step, number in enumerate(numbers, start=1):
             pcm = data.read_pcm(clips[number].path, config.mel.sample_rate).samples
+            heard = beside.submit(twin.hear, pcm)
             results = _replay(client, pcm)
-            twin.hear(pcm)
+            heard.result()
             sums += [r.score for r in results]
             owners += [number] * len(results)
             work.narrator.progress(step, len(numbers), f"{len(sums)} windows")
@@ -198,7 +201,7 @@ class _Twin:
         config = self._plan.config
         log2_power = mel_fixed.log2_frames(pcm, self._plan)
         self._errors.append(_mel_errors(pcm, self._plan.to_db(log2_power), config))
-        rows = mel_fixed.quantized_frames(pcm, self._plan)
+        rows = mel_fixed.quantized(log2_power, self._plan)
         self.frames += len(rows)
         count = len(rows) // config.frames
         for window in rows[: count * config.frames].reshape(count, -1):

@@ -1,7 +1,8 @@
 """The stages from sound to an int8 network: data, features, train, quantize."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.stage import Narrator, Work
 from outliernets.reference import Reference
 from outliernets.score import ScorePlan
+from outliernets.train.fit import hold_out
 
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
@@ -86,10 +88,8 @@ def features_stage(config: BuildConfig, work: Work) -> None:
         for part, part_clips in clips.items()
     }
     standardizer = Standardizer.fit(decibels["train"])
-    held_out = _held_out(len(decibels["train"]), config.seed)
-    train = [m for i, m in enumerate(decibels["train"]) if i not in held_out]
-    held = [m for i, m in enumerate(decibels["train"]) if i in held_out]
-    cut = {"train": train, "held_out": held, "test": decibels["test"]}
+    train, held_out = hold_out(decibels["train"], HOLD_OUT, config.seed)
+    cut = {"train": train, "held_out": held_out, "test": decibels["test"]}
     for name, mels in cut.items():
         values = [standardizer.apply(windows(m, config.mel), config.mel) for m in mels]
         np.save(work.folder / f"{name}.npy", np.concatenate(values))
@@ -116,57 +116,65 @@ def _clip_log_mel(config: BuildConfig, clip: Clip, work: Work, step: int, total:
     return mel
 
 
-def _held_out(count: int, seed: int) -> set[int]:
-    chosen = np.random.default_rng(seed).permutation(count)[: max(1, round(count * HOLD_OUT))]
-    return set(chosen.tolist())
-
-
 def train_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
-    """Train the network; write ``model.keras``, ``arch.toml`` and float scores of all windows."""
-    from outliernets import train
+    """Train the network; write ``weights.npz``, ``arch.toml`` and float scores of all windows."""
+    from outliernets.train.files import save_weights
+    from outliernets.train.fit import reconstruct, train
 
-    arrays = {n: np.load(work.inputs["features"] / f"{n}.npy") for n in ("train", "held_out")}
-    trained = train.train(
+    sets = {n: _windows(work, n) for n in ("train", "held_out", "test")}
+    trained = train(
         spec,
-        arrays["train"],
-        arrays["held_out"],
-        out=work.folder / "model.keras",
+        sets["train"],
+        sets["held_out"],
         seed=config.seed,
-        progress=lambda step, total, loss, _: work.narrator.progress(step, total, f"{loss:.4f}"),
+        progress=lambda step, total, loss, _: work.narrator.progress(
+            step, total, f"loss {loss:.4f}"
+        ),
     )
+    save_weights(trained.model, work.folder / "weights.npz")
     (work.folder / "arch.toml").write_text(spec.to_toml())
-    (work.folder / "history.json").write_text(json.dumps(trained.history) + "\n")
-    for name in ("test", "held_out"):
-        x = np.load(work.inputs["features"] / f"{name}.npy")
-        y = train.predict(work.folder / "model.keras", x)
-        np.save(work.folder / f"{name}_scores.npy", evaluate.mse_scores(x, y))
-    work.facts |= {"arch": spec.name, "params": spec.params, "macs": spec.macs}
+    history = [asdict(check) for check in trained.history]
+    (work.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+    scores = evaluate.mse_scores(sets["test"], reconstruct(trained.model, sets["test"]))
+    np.save(work.folder / "test_scores.npy", scores)
+    work.facts |= {
+        "arch": spec.name,
+        "params": spec.params,
+        "macs": spec.macs,
+        "steps": trained.best.step,
+        "restarts": trained.restarts,
+        "held_out_loss": trained.best.held_out,
+    }
 
 
-def quantize_stage(config: BuildConfig, work: Work) -> None:
+def quantize_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
     """Convert to full int8; write ``model.tflite``, int8 scores and the alarm threshold."""
-    from outliernets import train
+    from outliernets.train.files import load_model
+    from outliernets.train.quantize import quantize
 
     path = work.folder / "model.tflite"
-    windows_ = np.load(work.inputs["features"] / "train.npy")
+    windows_ = _windows(work, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(windows_))[:CALIBRATION_WINDOWS]
-    train.quantize(work.inputs["train"] / "model.keras", windows_[np.sort(chosen)], path)
-    sets = {n: np.load(work.inputs["features"] / f"{n}.npy") for n in ("test", "held_out")}
-    total, steps = sum(map(len, sets.values())), 0
-    for name, x in sets.items():
-        sums = int8_sums(path, x, lambda done: work.narrator.progress(done, total), steps)
-        steps += len(x)
-        np.save(work.folder / f"{name}_sums.npy", sums)
-    held_out = np.load(work.folder / "held_out_sums.npy")
+    model = load_model(spec, work.inputs["train"] / "weights.npz")
+    quantize(model, windows_[np.sort(chosen)], path, config.mel.clip_sigma)
+    both = np.concatenate([_windows(work, "test"), _windows(work, "held_out")])
+    sums = int8_sums(path, both, lambda done: work.narrator.progress(done, len(both)))
+    tests = len(_windows(work, "test"))
+    np.save(work.folder / "test_sums.npy", sums[:tests])
+    held_out = sums[tests:].astype(np.float64)
     work.facts |= {
-        "threshold": int(np.quantile(held_out.astype(np.float64), THRESHOLD_QUANTILE)),
+        "threshold": int(np.quantile(held_out, THRESHOLD_QUANTILE)),
         "tflite_bytes": path.stat().st_size,
     }
 
 
-def int8_sums(
-    model: Path, x: Floats, progress: Any = lambda done: None, done: int = 0
-) -> NDArray[np.uint64]:
+def _windows(work: Work, name: str) -> Floats:
+    """Return ``train``, ``held_out`` or ``test`` windows, read from the disk when touched."""
+    loaded: Floats = np.load(work.inputs["features"] / f"{name}.npy", mmap_mode="r")
+    return loaded
+
+
+def int8_sums(model: Path, x: Floats, progress: Callable[[int], None]) -> NDArray[np.uint64]:
     """Return the integer score of each window, computed by the reference interpreter."""
     graph, reference = read(model), Reference(model)
     plan = ScorePlan.make(graph.x, graph.y)
@@ -175,7 +183,7 @@ def int8_sums(
         values = graph.x.quantize(window)
         sums[i] = plan.sums(values, reference.infer(values))[0]
         if i % 20 == 0:
-            progress(done + i)
+            progress(i)
     return sums
 
 

@@ -52,11 +52,12 @@ def _stages_table(report: Mapping[str, Any]) -> str:
 
 
 def _auc_rows(report: Mapping[str, Any]) -> list[str]:
-    rows = [("", "AUC per clip", "AUC per window", "pAUC(0.1) per clip")]
+    rows: list[Sequence[str]] = [("", "AUC per clip", "AUC per window", "pAUC(0.1) per clip")]
     for leg, name in LEGS.items():
         if leg in report["auc"]:
             levels = (_interval(report["auc"][leg][level]) for level in ("clip", "window"))
-            rows.append((name, *levels, _interval(report["pauc"][leg]["clip"])))
+            pauc = report["pauc"][leg]["clip"]
+            rows.append((name, *levels, "n/a" if pauc is None else f"{pauc:.3f}"))
     return _columns(rows)
 
 

@@ -28,15 +28,21 @@ static void tiny_conv_n00_depthwise_conv2d(const int8_t *restrict x, int8_t *res
             const int32_t kx_begin = on_max(0, -x0);
             const int32_t kx_end = on_min(3, 6 - x0);
             int8_t *const out = y + (((oy * 6) + ox) * 2);
+            int32_t acc[2];
             for (int32_t oc = 0; oc < 2; ++oc) {
-                int32_t acc = tiny_conv_n00_depthwise_conv2d_bias[oc];
-                for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
-                    for (int32_t kx = kx_begin; kx < kx_end; ++kx) {
-                        const int32_t in = x[((((y0 + ky) * 6) + x0 + kx) * 1) + (oc / 2)];
-                        acc += (in - (3)) * tiny_conv_n00_depthwise_conv2d_weights[(((ky * 3) + kx) * 2) + oc];
+                acc[oc] = tiny_conv_n00_depthwise_conv2d_bias[oc];
+            }
+            for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
+                for (int32_t kx = kx_begin; kx < kx_end; ++kx) {
+                    const int8_t *const in = x + ((((y0 + ky) * 6) + x0 + kx) * 1);
+                    const int8_t *const w = tiny_conv_n00_depthwise_conv2d_weights + (((ky * 3) + kx) * 2);
+                    for (int32_t oc = 0; oc < 2; ++oc) {
+                        acc[oc] += (in[oc / 2] - 3) * w[oc];
                     }
                 }
-                out[oc] = on_clamp_int8(on_requantize(acc, tiny_conv_n00_depthwise_conv2d_multiplier[oc], tiny_conv_n00_depthwise_conv2d_shift[oc]) + (-128), -128, 127);
+            }
+            for (int32_t oc = 0; oc < 2; ++oc) {
+                out[oc] = on_clamp_int8(on_requantize(acc[oc], tiny_conv_n00_depthwise_conv2d_multiplier[oc], tiny_conv_n00_depthwise_conv2d_shift[oc]) + (-128), -128, 127);
             }
         }
     }
@@ -118,7 +124,7 @@ static void tiny_conv_n03_conv2d(const int8_t *restrict x, int8_t *restrict y)
                     const int8_t *w = tiny_conv_n03_conv2d_weights + ((((oc * 3) + ky) * 3) + kx_begin) * 2;
                     const int32_t length = (kx_end - kx_begin) * 2;
                     for (int32_t i = 0; i < length; ++i) {
-                        acc += (in[i] - (-128)) * w[i];
+                        acc += (in[i] + 128) * w[i];
                     }
                 }
                 out[oc] = on_clamp_int8(on_requantize(acc, tiny_conv_n03_conv2d_multiplier[oc], tiny_conv_n03_conv2d_shift[oc]) + (9), -128, 127);

@@ -17,7 +17,7 @@ static const int8_t tiny_dense_n01_fully_connected_weights[36] = {
     -127, -7, 11, -8, -100, 56, -62, -38, -21, -51, -12, 86, -8, 61, 109, -72, -62
 };
 static const int32_t tiny_dense_n01_fully_connected_bias[3] = {
-    348, -1873, 1137
+    486, -1405, 1179
 };
 static const int32_t tiny_dense_n01_fully_connected_multiplier[3] = {
     1790785733, 1790785733, 1790785733
@@ -34,7 +34,7 @@ static void tiny_dense_n01_fully_connected(const int8_t *restrict x, int8_t *res
             const int8_t *const w = tiny_dense_n01_fully_connected_weights + (unit * 12);
             int32_t acc = tiny_dense_n01_fully_connected_bias[unit];
             for (int32_t i = 0; i < 12; ++i) {
-                acc += (in[i] - (3)) * w[i];
+                acc += in[i] * w[i];
             }
             y[(row * 3) + unit] = on_clamp_int8(on_requantize(acc, tiny_dense_n01_fully_connected_multiplier[unit], tiny_dense_n01_fully_connected_shift[unit]) + (-10), -128, 127);
         }
@@ -47,7 +47,7 @@ static const int8_t tiny_dense_n02_fully_connected_weights[36] = {
     34, -84, 106, 71, 38, 106, -106, 58, 99, 26, 11, 54, 57, 9, 9, 15, 58
 };
 static const int32_t tiny_dense_n02_fully_connected_bias[12] = {
-    2436, 1895, -1305, 2257, -1667, 930, 2681, 2829, 2658, 1783, -145, -2307
+    2646, 1615, -1155, 2927, -2737, -1180, 1731, 4979, 3238, 3143, 1055, -1487
 };
 static const int32_t tiny_dense_n02_fully_connected_multiplier[12] = {
     1308359552, 1278910464, 1226264704, 1736350208, 1296085760, 1881034368, 1215510400,
@@ -65,7 +65,7 @@ static void tiny_dense_n02_fully_connected(const int8_t *restrict x, int8_t *res
             const int8_t *const w = tiny_dense_n02_fully_connected_weights + (unit * 3);
             int32_t acc = tiny_dense_n02_fully_connected_bias[unit];
             for (int32_t i = 0; i < 3; ++i) {
-                acc += (in[i] - (-10)) * w[i];
+                acc += in[i] * w[i];
             }
             y[(row * 12) + unit] = on_clamp_int8(on_requantize(acc, tiny_dense_n02_fully_connected_multiplier[unit], tiny_dense_n02_fully_connected_shift[unit]) + (0), -128, 127);
         }

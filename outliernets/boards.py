@@ -48,9 +48,22 @@ class Variant:
     memory: tuple[Memory, ...]  #: empty where an operating system gives the memory
     stack: int  #: bytes reserved for the stack in ``memory``
 
+    @property
+    def regions(self) -> tuple[Memory, ...]:
+        """The memory as the linker sees it: neighbours with the role ``data`` are one region."""
+        merged: list[Memory] = []
+        for memory in self.memory:
+            last = merged[-1] if merged else None
+            if last and last.role == memory.role == "data" and last.end == memory.base:
+                name, size = f"{last.name}_{memory.name}", last.size + memory.size
+                merged[-1] = Memory(name, last.base, size, "data")
+            else:
+                merged.append(memory)
+        return tuple(merged)
+
     def region(self, role: str) -> Memory | None:
-        """Return the first memory region with this role."""
-        return next((m for m in self.memory if m.role == role), None)
+        """Return the first of the linker's regions with this role."""
+        return next((m for m in self.regions if m.role == role), None)
 
 
 @dataclass(frozen=True)
@@ -219,7 +232,7 @@ def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
     if not variant.memory:
         return None
     home = stack_region(variant)
-    code, data = (next(m for m in variant.memory if m.role == r) for r in ("code", "data"))
+    code, data = (next(m for m in variant.regions if m.role == r) for r in ("code", "data"))
     regions = [
         {
             "name": m.name,
@@ -227,7 +240,7 @@ def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
             "size": m.size - (variant.stack if m is home else 0),
             "attributes": "rx" if m.role == "code" else "rwx",
         }
-        for m in variant.memory
+        for m in variant.regions
     ]
     return {
         "board": board.name,
@@ -235,7 +248,7 @@ def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
         "regions": regions,
         "code": code.name,
         "data": data.name,
-        "spare": [m.name for m in variant.memory if m not in (code, data)],
+        "spare": [m.name for m in variant.regions if m not in (code, data)],
         "stack_low": home.end - variant.stack,
         "stack_high": home.end,
         "stack_size": variant.stack,

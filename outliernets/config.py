@@ -32,7 +32,8 @@ class Task:
         parts = text.strip().split("/")
         if len(parts) != 3 or not all(_NAME.fullmatch(p.lstrip("-")) for p in parts):
             raise ConfigError(
-                f"task '{text}' is not of the form MACHINE/ID/SNR, such as fan/06/6dB or pump/00/-6dB"
+                f"task '{text}' is not of the form MACHINE/ID/SNR, such as fan/06/6dB or "
+                "pump/00/-6dB"
             )
         machine, unit, snr = parts
         return cls(machine.lower(), unit.removeprefix("id_"), _canonical_snr(snr))

@@ -54,7 +54,7 @@ class TargetError(OngenError):
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """Return ``did you mean X? `` (or nothing) and the list of what exists, for an error message."""
+    """Return ``did you mean X? `` (or nothing) and what exists, for an error message."""
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""

@@ -1,4 +1,4 @@
-"""Where templates/, firmware/ and boards/ are: beside the package in a clone, inside it in a wheel."""
+"""Where templates/, firmware/ and boards/ are: beside the package, or inside it in a wheel."""
 
 from pathlib import Path
 

@@ -10,6 +10,9 @@
 
 _Static_assert((-3 >> 1) == -2, "right shifts of negative numbers must be arithmetic");
 
+/* Layers stay functions of their own, so that counts and stack use can be told apart. */
+#define ON_NOINLINE __attribute__((noinline))
+
 static inline int32_t on_min(int32_t a, int32_t b)
 {
     return (a < b) ? a : b;

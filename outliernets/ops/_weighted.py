@@ -1,6 +1,6 @@
 """What the ops with weights and a bias share."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class WeightedOp(Op):
 
     roles = ("x", "weights", "bias?")
     activation: str
+    #: axes of the weights that a sum runs over: all but the output channels
+    summed_axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def channels(self, site: Site) -> int:
         """Number of output channels."""
@@ -43,12 +45,16 @@ class WeightedOp(Op):
     def finish_context(self, site: Site, padded: bool = False) -> dict[str, Any]:
         """What templates need to do the same.
 
-        Without padding every sum has all weights in it, so the input's zero point goes into the
-        bias here and ``zx`` is 0. With padding it cannot: positions outside count as zero.
+        A sum with all weights in it may have the input's zero point in its bias: ``bias_inside``,
+        which is also the ``bias`` where nothing is padded (``zx`` is 0 then). Positions outside
+        the input count as zero, so sums at the border need ``zx``.
         """
         low, high = activation_range(self.activation, site.output)
+        inside = self._bias_inside(site)
         return {
-            "bias": self._bias_with_zero_point(site, padded),
+            "padded": padded,
+            "bias": [int(b) for b in self.bias(site)] if padded else inside,
+            "bias_inside": inside,
             "low": low,
             "high": high,
             "zx": site.x.zero_point if padded else 0,
@@ -56,12 +62,9 @@ class WeightedOp(Op):
             **multiplier_context(self.multipliers(site)),
         }
 
-    def _bias_with_zero_point(self, site: Site, padded: bool) -> list[int]:
-        bias = self.bias(site)
-        if not padded:
-            weights = site.inputs[1].values.astype(np.int64)
-            bias = bias - site.x.zero_point * weights.reshape(len(bias), -1).sum(axis=1)
-        return [int(b) for b in wrap_int32(bias)]
+    def _bias_inside(self, site: Site) -> list[int]:
+        sums = site.inputs[1].values.astype(np.int64).sum(axis=self.summed_axes)
+        return [int(b) for b in wrap_int32(self.bias(site) - site.x.zero_point * sums)]
 
     def limit_weights(self, site: Site) -> str | None:
         """Weights are int8 constants with zero point 0."""

@@ -23,6 +23,7 @@ class DepthwiseConv2D(WeightedOp):
     """Depthwise 2-D convolution, bias and activation fused, any depth multiplier."""
 
     tflite = ("DEPTHWISE_CONV_2D",)
+    summed_axes = (0, 1, 2)
     stride: Pair
     padding: str
     activation: str = "NONE"
@@ -60,7 +61,7 @@ class DepthwiseConv2D(WeightedOp):
         ic, oc = site.x.shape[3], site.output.shape[3]
         return {
             **window.context(),
-            **self.finish_context(site, padded=True),
+            **self.finish_context(site, window.padded),
             "ic": ic,
             "oc": oc,
             "depth_multiplier": oc // ic,

@@ -17,6 +17,7 @@ class FullyConnected(WeightedOp):
     """A dense layer, bias and activation fused."""
 
     tflite = ("FULLY_CONNECTED",)
+    summed_axes = (1,)
     activation: str = "NONE"
     keep_dims: bool = False
     weights_format: int = 0

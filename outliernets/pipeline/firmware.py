@@ -4,19 +4,16 @@ import json
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets import boards, codegen, data, resources, target, toolchain
+from outliernets import boards, codegen, resources, toolchain
 from outliernets.boards import Board, linker_context
-from outliernets.config import MelConfig
 from outliernets.data import Clip
 from outliernets.errors import ParityError
-from outliernets.features import mel_fixed
 from outliernets.features.plan import MelPlan, make_plan
 from outliernets.features.windows import Standardizer
 from outliernets.graph import Graph
@@ -24,10 +21,9 @@ from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.learning import read_clips
+from outliernets.pipeline.replay import Program, replay
 from outliernets.pipeline.stage import Work
-from outliernets.reference import Reference
 from outliernets.score import ScorePlan
-from outliernets.target import Client
 
 #: hand-written C that a generated detector needs beside it
 NETWORK_LIBRARY = ("on_fixed.h",)
@@ -35,8 +31,6 @@ DETECTOR_LIBRARY = (
     *NETWORK_LIBRARY, "on_fft.c", "on_fft.h", "on_log.h", "on_mel.c", "on_mel.h", "on_score.c",
     "on_score.h",
 )  # fmt: skip
-NEAR_PEAK_DB = 60.0  #: bands within this of the frame's strongest count for the Mel error
-PUSH_SAMPLES = 16_000  #: samples handed to the target at a time
 Instructions = dict[str, int | None]
 
 
@@ -141,88 +135,35 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     hold counts, stack, Mel error.
     """
     clips = read_clips(work.inputs["data"], "test")
-    numbers = replayed(config, clips)
-    graph = read(work.inputs["quantize"] / "model.tflite", facts["name"])
-    plan = mel_plan(config, work.inputs["features"], graph)
-    twin = _Twin(plan, graph, work.inputs["quantize"] / "model.tflite")
-    elf = work.inputs["compile"] / "firmware.elf"
-    sums: list[int] = []
-    owners: list[int] = []
-    # The twin works beside the emulator, which does not hold Python's lock while it runs.
-    with target.get(config.target).open(elf, board) as running, ThreadPoolExecutor(1) as beside:
-        client = Client(running, elf)
-        client.hello(facts["model_id"])
-        for step, number in enumerate(numbers, start=1):
-            pcm = data.read_pcm(clips[number].path, config.mel.sample_rate).samples
-            heard = beside.submit(twin.hear, pcm)
-            results = _replay(client, pcm)
-            heard.result()
-            sums += [r.score for r in results]
-            owners += [number] * len(results)
-            work.narrator.progress(step, len(numbers), f"{len(sums)} windows")
-        stats, counts, version = client.stats(), running.counts(), running.version()
-    np.save(work.folder / "sums.npy", np.array(sums, np.uint64))
-    np.save(work.folder / "twin_sums.npy", np.array(twin.sums, np.uint64))
-    np.save(work.folder / "clips.npy", np.array(owners, np.int64))
+    model = work.inputs["quantize"] / "model.tflite"
+    graph = read(model, facts["name"])
+    program = Program(
+        elf=work.inputs["compile"] / "firmware.elf",
+        board=board,
+        target=config.target,
+        model_id=facts["model_id"],
+        model=model,
+        plan=mel_plan(config, work.inputs["features"], graph),
+    )
+    chosen = {number: clips[number].path for number in replayed(config, clips)}
+    heard = replay(program, chosen, work.narrator)
+    np.save(work.folder / "sums.npy", heard.sums)
+    np.save(work.folder / "twin_sums.npy", heard.twin_sums)
+    np.save(work.folder / "clips.npy", heard.owners)
     work.facts |= {
-        "target": {"name": config.target, "version": version},
-        "windows": len(sums),
-        "frames": twin.frames,
-        "stack_used": stats.stack_used,
-        "overruns": stats.overruns,
-        "bad_frames": stats.bad_frames,
-        "functions": dict(sorted(counts.items(), key=lambda kv: -kv[1])),
-        "instructions": instructions(counts, graph.name, twin.frames, len(sums)),
-        "mel_error_db": twin.mel_error(),
+        "target": {"name": config.target, "version": heard.version},
+        "windows": len(heard.sums),
+        "frames": heard.frames,
+        "stack_used": heard.stack_used,
+        "overruns": heard.overruns,
+        "bad_frames": heard.bad_frames,
+        "functions": dict(sorted(heard.counts.items(), key=lambda kv: (-kv[1], kv[0]))),
+        "instructions": instructions(heard.counts, graph.name, heard.frames, len(heard.sums)),
+        "mel_error_db": {
+            "p99": float(np.quantile(heard.mel_errors, 0.99)),
+            "max": float(heard.mel_errors.max()),
+        },
     }
-
-
-def _replay(client: Client, pcm: NDArray[np.int16]) -> list[target.Result]:
-    client.reset()
-    results = []
-    for start in range(0, len(pcm), PUSH_SAMPLES):
-        results += client.push(pcm[start : start + PUSH_SAMPLES])
-    return results
-
-
-class _Twin:
-    """Computes on the host, in integers, what the target must answer; and the Mel error."""
-
-    def __init__(self, plan: MelPlan, graph: Graph, model: Path) -> None:
-        self._plan, self._graph = plan, graph
-        self._score = ScorePlan.make(graph.x, graph.y)
-        self._reference = Reference(model)
-        self._errors: list[NDArray[np.float64]] = []
-        self.sums: list[int] = []
-        self.frames = 0
-
-    def hear(self, pcm: NDArray[np.int16]) -> None:
-        """Score one clip and note how far its fixed-point log-Mel is from librosa's."""
-        config = self._plan.config
-        log2_power = mel_fixed.log2_frames(pcm, self._plan)
-        self._errors.append(_mel_errors(pcm, self._plan.to_db(log2_power), config))
-        rows = mel_fixed.quantized(log2_power, self._plan)
-        self.frames += len(rows)
-        count = len(rows) // config.frames
-        for window in rows[: count * config.frames].reshape(count, -1):
-            rebuilt = self._reference.infer(window)
-            self.sums.append(int(self._score.sums(window, rebuilt)[0]))
-
-    def mel_error(self) -> dict[str, float]:
-        """Return p99 and maximum of the error in dB, for bands near the frame's strongest."""
-        errors = np.concatenate(self._errors)
-        return {"p99": float(np.quantile(errors, 0.99)), "max": float(errors.max())}
-
-
-def _mel_errors(
-    pcm: NDArray[np.int16], fixed_db: NDArray[np.float64], config: MelConfig
-) -> NDArray[np.float64]:
-    from outliernets.features.mel import log_mel
-
-    exact = log_mel(pcm, config)
-    near = exact >= exact.max(axis=1, keepdims=True) - NEAR_PEAK_DB
-    error: NDArray[np.float64] = np.abs(fixed_db - exact)[near]
-    return error
 
 
 def instructions(counts: Mapping[str, int], name: str, frames: int, windows: int) -> Instructions:

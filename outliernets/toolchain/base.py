@@ -226,7 +226,7 @@ def _link_failure(
     if not worst:
         return f"linker failed: {_first_error(output)} (log: {log})"
     parts = []
-    for region in variant.memory:
+    for region in variant.regions:
         if region.name in worst:
             excess = worst[region.name]
             needed = _room(region.name, variant) + excess
@@ -241,5 +241,5 @@ def _link_failure(
 
 def _room(name: str, variant: Variant) -> int:
     """Return a region's bytes without the stack, as the linker script has it."""
-    region = next(m for m in variant.memory if m.name == name)
+    region = next(m for m in variant.regions if m.name == name)
     return region.size - (variant.stack if region is stack_region(variant) else 0)

@@ -24,8 +24,10 @@ SHIM = """
 static net_state_t state;
 void shim_reset(void);
 void shim_reset(void) { net_reset(&state); }
-int shim_push(const int16_t *pcm, size_t n, uint64_t *score, uint32_t *window, size_t *used, uint8_t *alarm);
-int shim_push(const int16_t *pcm, size_t n, uint64_t *score, uint32_t *window, size_t *used, uint8_t *alarm)
+int shim_push(const int16_t *pcm, size_t n, uint64_t *score, uint32_t *window, size_t *used,
+              uint8_t *alarm);
+int shim_push(const int16_t *pcm, size_t n, uint64_t *score, uint32_t *window, size_t *used,
+              uint8_t *alarm)
 {
     net_result_t r = {0};
     const int ready = net_push(&state, pcm, n, &r);

@@ -73,7 +73,7 @@ def test_from_and_to(chain):
     assert chain.run(last="b").ran == ["a", "b"]
     assert chain.run().ran == ["c"]
     assert chain.run(first="b").ran == ["b", "c"]
-    with pytest.raises(ConfigError, match="did you mean 'a'|unknown stage 'aa'"):
+    with pytest.raises(ConfigError, match="unknown stage 'aa'"):
         chain.run(first="aa")
     with pytest.raises(ConfigError, match="comes after"):
         chain.run(first="c", last="a")
@@ -129,7 +129,7 @@ def test_a_full_disk_is_one_line(chain):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     stages[1] = Stage("b", ("a",), chain.root / "2_b", lambda: None, full, lambda *_: None)
-    with pytest.raises(BuildError, match="disk is full .stage 'b'.*finished stages are kept"):
+    with pytest.raises(BuildError, match=r"disk is full .stage 'b'.*finished stages are kept"):
         run_stages(tuple(stages), Silence())
     assert chain.run().ran == ["b", "c"]
 

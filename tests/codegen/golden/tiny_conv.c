@@ -16,50 +16,61 @@ static const int32_t tiny_conv_n00_depthwise_conv2d_multiplier[2] = {
 static const int8_t tiny_conv_n00_depthwise_conv2d_shift[2] = {
     -7, -6
 };
-
-static void tiny_conv_n00_depthwise_conv2d(const int8_t *restrict x, int8_t *restrict y)
+/* With the input's zero point in it, for windows that lie inside the input. */
+static const int32_t tiny_conv_n00_depthwise_conv2d_bias_inside[2] = {
+    -3182, 569
+};
+ON_NOINLINE static void tiny_conv_n00_depthwise_conv2d(const int8_t *restrict x, int8_t *restrict y)
 {
-    for (int32_t oy = 0; oy < 4; ++oy) {
-        const int32_t y0 = (oy * 1) - 1;
-        const int32_t ky_begin = on_max(0, -y0);
-        const int32_t ky_end = on_min(3, 4 - y0);
+    int8_t *out = y;
+for (int32_t oy = 0; oy < 4; ++oy) {
+        const int32_t y0 = oy - 1;
         for (int32_t ox = 0; ox < 6; ++ox) {
-            const int32_t x0 = (ox * 1) - 1;
+            const int32_t x0 = ox - 1;
+const int32_t ky_begin = on_max(0, -y0);
+            const int32_t ky_end = on_min(3, 4 - y0);
             const int32_t kx_begin = on_max(0, -x0);
             const int32_t kx_end = on_min(3, 6 - x0);
-            int8_t *const out = y + (((oy * 6) + ox) * 2);
-            int32_t acc[2];
-            for (int32_t oc = 0; oc < 2; ++oc) {
-                acc[oc] = tiny_conv_n00_depthwise_conv2d_bias[oc];
+            if ((ky_end - ky_begin < 3) || (kx_end - kx_begin < 3)) {
+                for (int32_t oc = 0; oc < 2; ++oc) {
+                    int32_t acc = tiny_conv_n00_depthwise_conv2d_bias[oc];
+                    for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
+                        for (int32_t kx = kx_begin; kx < kx_end; ++kx) {
+                            const int32_t in = x[((((y0 + ky) * 6) + x0 + kx) * 1) + (oc / 2)];
+                            acc += (in - 3) * tiny_conv_n00_depthwise_conv2d_weights[(((ky * 3) + kx) * 2) + oc];
+                        }
+                    }
+                    *out++ = on_clamp_int8(on_requantize(acc, tiny_conv_n00_depthwise_conv2d_multiplier[oc], tiny_conv_n00_depthwise_conv2d_shift[oc]) + (-128), -128, 127);
+                }
+                continue;
             }
-            for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
-                for (int32_t kx = kx_begin; kx < kx_end; ++kx) {
-                    const int8_t *const in = x + ((((y0 + ky) * 6) + x0 + kx) * 1);
-                    const int8_t *const w = tiny_conv_n00_depthwise_conv2d_weights + (((ky * 3) + kx) * 2);
-                    for (int32_t oc = 0; oc < 2; ++oc) {
-                        acc[oc] += (in[oc / 2] - 3) * w[oc];
+            for (int32_t oc = 0; oc < 2; ++oc) {
+                const int8_t *const in = &x[(((y0 * 6) + x0) * 1) + (oc / 2)];
+                const int8_t *const w = &tiny_conv_n00_depthwise_conv2d_weights[oc];
+                int32_t acc = tiny_conv_n00_depthwise_conv2d_bias_inside[oc];
+                for (int32_t ky = 0; ky < 3; ++ky) {
+                    for (int32_t kx = 0; kx < 3; ++kx) {
+                        acc += in[((ky * 6) + kx) * 1] * w[((ky * 3) + kx) * 2];
                     }
                 }
-            }
-            for (int32_t oc = 0; oc < 2; ++oc) {
-                out[oc] = on_clamp_int8(on_requantize(acc[oc], tiny_conv_n00_depthwise_conv2d_multiplier[oc], tiny_conv_n00_depthwise_conv2d_shift[oc]) + (-128), -128, 127);
+                *out++ = on_clamp_int8(on_requantize(acc, tiny_conv_n00_depthwise_conv2d_multiplier[oc], tiny_conv_n00_depthwise_conv2d_shift[oc]) + (-128), -128, 127);
             }
         }
     }
 }
 
 /* MAX_POOL_2D 2x2, stride 2x2, VALID, NONE: 4x6x2 -> 2x3x2 */
-static void tiny_conv_n01_max_pool2d(const int8_t *restrict x, int8_t *restrict y)
+ON_NOINLINE static void tiny_conv_n01_max_pool2d(const int8_t *restrict x, int8_t *restrict y)
 {
-    for (int32_t oy = 0; oy < 2; ++oy) {
-        const int32_t y0 = (oy * 2) - 0;
-        const int32_t ky_begin = on_max(0, -y0);
-        const int32_t ky_end = on_min(2, 4 - y0);
+    int8_t *out = y;
+for (int32_t oy = 0; oy < 2; ++oy) {
+        const int32_t y0 = (oy * 2);
         for (int32_t ox = 0; ox < 3; ++ox) {
-            const int32_t x0 = (ox * 2) - 0;
+            const int32_t x0 = (ox * 2);
+const int32_t ky_begin = on_max(0, -y0);
+            const int32_t ky_end = on_min(2, 4 - y0);
             const int32_t kx_begin = on_max(0, -x0);
             const int32_t kx_end = on_min(2, 6 - x0);
-            int8_t *const out = y + (((oy * 3) + ox) * 2);
             for (int32_t c = 0; c < 2; ++c) {
                 int32_t largest = INT8_MIN;
                 for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
@@ -67,14 +78,14 @@ static void tiny_conv_n01_max_pool2d(const int8_t *restrict x, int8_t *restrict 
                         largest = on_max(largest, x[((((y0 + ky) * 6) + x0 + kx) * 2) + c]);
                     }
                 }
-                out[c] = on_clamp_int8(largest, -128, 127);
+                *out++ = on_clamp_int8(largest, -128, 127);
             }
         }
     }
 }
 
 /* RESIZE_NEAREST_NEIGHBOR to 4x6: 2x3x2 -> 4x6x2 */
-static void tiny_conv_n02_resize_nearest(const int8_t *restrict x, int8_t *restrict y)
+ON_NOINLINE static void tiny_conv_n02_resize_nearest(const int8_t *restrict x, int8_t *restrict y)
 {
     int8_t *out = y;
     for (int32_t iy = 0; iy < 2; ++iy) {
@@ -105,29 +116,45 @@ static const int32_t tiny_conv_n03_conv2d_multiplier[1] = {
 static const int8_t tiny_conv_n03_conv2d_shift[1] = {
     -6
 };
-
-static void tiny_conv_n03_conv2d(const int8_t *restrict x, int8_t *restrict y)
+/* With the input's zero point in it, for windows that lie inside the input. */
+static const int32_t tiny_conv_n03_conv2d_bias_inside[1] = {
+    55810
+};
+ON_NOINLINE static void tiny_conv_n03_conv2d(const int8_t *restrict x, int8_t *restrict y)
 {
-    for (int32_t oy = 0; oy < 4; ++oy) {
-        const int32_t y0 = (oy * 1) - 1;
-        const int32_t ky_begin = on_max(0, -y0);
-        const int32_t ky_end = on_min(3, 4 - y0);
+    int8_t *out = y;
+for (int32_t oy = 0; oy < 4; ++oy) {
+        const int32_t y0 = oy - 1;
         for (int32_t ox = 0; ox < 6; ++ox) {
-            const int32_t x0 = (ox * 1) - 1;
+            const int32_t x0 = ox - 1;
+const int32_t ky_begin = on_max(0, -y0);
+            const int32_t ky_end = on_min(3, 4 - y0);
             const int32_t kx_begin = on_max(0, -x0);
             const int32_t kx_end = on_min(3, 6 - x0);
-            int8_t *const out = y + (((oy * 6) + ox) * 1);
+            if ((ky_end - ky_begin < 3) || (kx_end - kx_begin < 3)) {
+                for (int32_t oc = 0; oc < 1; ++oc) {
+                    int32_t acc = tiny_conv_n03_conv2d_bias[oc];
+                    for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
+                        const int8_t *in = &x[(((y0 + ky) * 6) + x0 + kx_begin) * 2];
+                        const int8_t *w = &tiny_conv_n03_conv2d_weights[((((oc * 3) + ky) * 3) + kx_begin) * 2];
+                        for (int32_t i = 0; i < (kx_end - kx_begin) * 2; ++i) {
+                            acc += (in[i] + 128) * w[i];
+                        }
+                    }
+                    *out++ = on_clamp_int8(on_requantize(acc, tiny_conv_n03_conv2d_multiplier[oc], tiny_conv_n03_conv2d_shift[oc]) + (9), -128, 127);
+                }
+                continue;
+            }
             for (int32_t oc = 0; oc < 1; ++oc) {
-                int32_t acc = tiny_conv_n03_conv2d_bias[oc];
-                for (int32_t ky = ky_begin; ky < ky_end; ++ky) {
-                    const int8_t *in = x + ((((y0 + ky) * 6) + x0 + kx_begin) * 2);
-                    const int8_t *w = tiny_conv_n03_conv2d_weights + ((((oc * 3) + ky) * 3) + kx_begin) * 2;
-                    const int32_t length = (kx_end - kx_begin) * 2;
-                    for (int32_t i = 0; i < length; ++i) {
-                        acc += (in[i] + 128) * w[i];
+                int32_t acc = tiny_conv_n03_conv2d_bias_inside[oc];
+                for (int32_t ky = 0; ky < 3; ++ky) {
+                    const int8_t *in = &x[(((y0 + ky) * 6) + x0) * 2];
+                    const int8_t *w = &tiny_conv_n03_conv2d_weights[((oc * 3) + ky) * 6];
+                    for (int32_t i = 0; i < 6; ++i) {
+                        acc += in[i] * w[i];
                     }
                 }
-                out[oc] = on_clamp_int8(on_requantize(acc, tiny_conv_n03_conv2d_multiplier[oc], tiny_conv_n03_conv2d_shift[oc]) + (9), -128, 127);
+                *out++ = on_clamp_int8(on_requantize(acc, tiny_conv_n03_conv2d_multiplier[oc], tiny_conv_n03_conv2d_shift[oc]) + (9), -128, 127);
             }
         }
     }

@@ -4,7 +4,7 @@
 #include "on_fixed.h"
 
 /* RESHAPE: 3x4x1 -> 12 */
-static void tiny_dense_n00_reshape(const int8_t *restrict x, int8_t *restrict y)
+ON_NOINLINE static void tiny_dense_n00_reshape(const int8_t *restrict x, int8_t *restrict y)
 {
     for (int32_t i = 0; i < 12; ++i) {
         y[i] = x[i];
@@ -26,7 +26,7 @@ static const int8_t tiny_dense_n01_fully_connected_shift[3] = {
     -9, -9, -9
 };
 
-static void tiny_dense_n01_fully_connected(const int8_t *restrict x, int8_t *restrict y)
+ON_NOINLINE static void tiny_dense_n01_fully_connected(const int8_t *restrict x, int8_t *restrict y)
 {
     for (int32_t row = 0; row < 1; ++row) {
         const int8_t *const in = x + (row * 12);
@@ -57,7 +57,7 @@ static const int8_t tiny_dense_n02_fully_connected_shift[12] = {
     -4, -4, -4, -7, -4, -5, -4, -5, -6, -4, -5, -4
 };
 
-static void tiny_dense_n02_fully_connected(const int8_t *restrict x, int8_t *restrict y)
+ON_NOINLINE static void tiny_dense_n02_fully_connected(const int8_t *restrict x, int8_t *restrict y)
 {
     for (int32_t row = 0; row < 1; ++row) {
         const int8_t *const in = x + (row * 3);
@@ -73,7 +73,7 @@ static void tiny_dense_n02_fully_connected(const int8_t *restrict x, int8_t *res
 }
 
 /* RESHAPE: 12 -> 3x4x1 */
-static void tiny_dense_n03_reshape(const int8_t *restrict x, int8_t *restrict y)
+ON_NOINLINE static void tiny_dense_n03_reshape(const int8_t *restrict x, int8_t *restrict y)
 {
     for (int32_t i = 0; i < 12; ++i) {
         y[i] = x[i];

@@ -26,7 +26,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def has_compiler():
     """Skip, with the reason, when a compiler a test names is not on this machine."""
 

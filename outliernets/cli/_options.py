@@ -41,6 +41,9 @@ out_option = click.option(
     "--out", type=FolderPath, default=Path("build"), show_default=True, help="Folder for results."
 )
 seed_option = click.option("--seed", type=int, help="Seed of everything random.")
+steps_option = click.option(
+    "--steps", type=click.IntRange(min=1), help="Training steps. Default: the recipe's 1,500."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 clips_option = click.option(

@@ -20,6 +20,7 @@ from outliernets.cli._options import (
     quiet_option,
     seed_option,
     stage_options,
+    steps_option,
     target_option,
     task_option,
     toolchain_option,
@@ -37,6 +38,7 @@ from outliernets.errors import ParityError
 @toolchain_option
 @out_option
 @seed_option
+@steps_option
 @clips_option
 @stage_options
 @json_option
@@ -50,6 +52,7 @@ def build(
     toolchain: str,
     out: Path,
     seed: int | None,
+    steps: int | None,
     clips: int | None,
     first: str | None,
     last: str | None,
@@ -81,6 +84,7 @@ def build(
         toolchain=toolchain,
         out=out,
         seed=SEED if seed is None else seed,
+        steps=steps,
         clips=clips,
     )
     with narrator(quiet) as tell:
@@ -94,6 +98,7 @@ def build(
 @arch_option
 @out_option
 @seed_option
+@steps_option
 @stage_options
 @json_option
 @quiet_option
@@ -103,6 +108,7 @@ def train(
     arch: str | None,
     out: Path,
     seed: int | None,
+    steps: int | None,
     first: str | None,
     last: str | None,
     as_json: bool,
@@ -115,7 +121,7 @@ def train(
       ongen train --task slider/00/-6dB
       ongen train --task fan/00/6dB --arch fan-2028 --seed 7 --json
     """
-    _learn(task, data_dir, arch, out, seed, first, last, as_json, quiet)
+    _learn(task, data_dir, arch, out, seed, steps, first, last, as_json, quiet)
 
 
 @click.command("eval", short_help="AUC of a network on a task's test clips.")
@@ -125,6 +131,7 @@ def train(
 @click.option("--model", type=FilePath, help="Judge this int8 .tflite instead of the task's own.")
 @out_option
 @seed_option
+@steps_option
 @json_option
 @quiet_option
 def eval_(
@@ -134,6 +141,7 @@ def eval_(
     model: Path | None,
     out: Path,
     seed: int | None,
+    steps: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -145,7 +153,7 @@ def eval_(
       ongen eval --task fan/06/6dB --model other.tflite --json
     """
     if model is None:
-        _learn(task, data_dir, arch, out, seed, None, None, as_json, quiet)
+        _learn(task, data_dir, arch, out, seed, steps, None, None, as_json, quiet)
         return
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig, evaluate_model
@@ -164,6 +172,7 @@ def _learn(
     arch: str | None,
     out: Path,
     seed: int | None,
+    steps: int | None,
     first: str | None,
     last: str | None,
     as_json: bool,
@@ -172,9 +181,13 @@ def _learn(
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig, learn
 
-    chosen_seed = SEED if seed is None else seed
     config = BuildConfig(
-        chosen_task(task, data_dir), data=data_dir, arch=arch, out=out, seed=chosen_seed
+        chosen_task(task, data_dir),
+        data=data_dir,
+        arch=arch,
+        out=out,
+        seed=SEED if seed is None else seed,
+        steps=steps,
     )
     with narrator(quiet) as tell:
         result = learn(config, tell, first, last)

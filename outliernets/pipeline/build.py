@@ -24,6 +24,7 @@ from outliernets.pipeline.stage import (
     Stage,
     Work,
     run_stages,
+    select,
     write_atomically,
 )
 from outliernets.report import build_report
@@ -44,9 +45,8 @@ def stage_names() -> tuple[str, ...]:
 class _Stages:
     """Makes the stages; remembers what several of them need (facts, the data set, the board)."""
 
-    def __init__(self, config: BuildConfig, dataset: Dataset, narrator: Narrator) -> None:
-        self.config, self.dataset, self.narrator = config, dataset, narrator
-        self.spec = chosen_network(config, narrator)
+    def __init__(self, config: BuildConfig, spec: ArchSpec, dataset: Dataset) -> None:
+        self.config, self.spec, self.dataset = config, spec, dataset
         self.facts: Facts = {}
 
     def learning(self) -> tuple[Stage, ...]:
@@ -61,7 +61,8 @@ class _Stages:
                 lambda work: learning.features_stage(config, work),
             ),
             self.stage(
-                "train", ("features",), lambda: [spec.to_toml(), config.seed],
+                "train", ("features",),
+                lambda: [spec.to_toml(), config.seed, learning.recipe_of(config)],
                 lambda work: learning.train_stage(config, spec, work),
             ),
             self.stage(
@@ -129,9 +130,18 @@ def chosen_network(config: BuildConfig, narrator: Narrator) -> ArchSpec:
     return ArchSpec.load(Path(config.arch)) if is_file else zoo.get(config.arch)
 
 
-def stages_of(config: BuildConfig, narrator: Narrator) -> tuple[Stage, ...]:
-    """Return the stages of a build; only the learning ones if no board is chosen."""
-    made = _Stages(config, learning.find_data(config, narrator), narrator)
+def stages_of(
+    config: BuildConfig, narrator: Narrator, first: str | None = None, last: str | None = None
+) -> tuple[Stage, ...]:
+    """Return the stages of a build; only the learning ones if no board is chosen.
+
+    All choices are checked before anything is made: raises ConfigError or MissingToolError.
+    """
+    select(stage_names() if config.board else LEARNING, first, last)
+    if config.board:
+        firmware.check_tools(config)
+    spec = chosen_network(config, narrator)
+    made = _Stages(config, spec, learning.find_data(config, narrator))
     return made.learning() + (made.firmware() if config.board else ())
 
 
@@ -139,7 +149,7 @@ def learn(
     config: BuildConfig, narrator: Narrator, first: str | None = None, last: str | None = None
 ) -> dict[str, Any]:
     """Train and quantise; return the evaluation."""
-    stages = stages_of(replace(config, board=None), narrator)
+    stages = stages_of(replace(config, board=None), narrator, first, last)
     records = run_stages(stages, narrator, first, last)
     if "quantize" not in records:
         return _unfinished(records)
@@ -150,7 +160,7 @@ def build(
     config: BuildConfig, narrator: Narrator, first: str | None = None, last: str | None = None
 ) -> dict[str, Any]:
     """Run the whole build; write and return the report, or what there is if ``last`` cuts it."""
-    stages = stages_of(config, narrator)
+    stages = stages_of(config, narrator, first, last)
     _remember(config)
     records = run_stages(stages, narrator, first, last)
     if "run" not in records:
@@ -175,6 +185,7 @@ def _remember(config: BuildConfig) -> None:
         "toolchain": config.toolchain,
         "out": str(config.out.resolve()),
         "seed": config.seed,
+        "steps": config.steps,
         "clips": config.clips,
     }
     write_atomically(config.board_folder / SETTINGS, json.dumps(choices, indent=1) + "\n")
@@ -202,6 +213,7 @@ def run_again(
         toolchain=toolchain or choices["toolchain"],
         out=Path(choices["out"]),
         seed=choices["seed"],
+        steps=choices["steps"],
         clips=clips if clips is not None else choices["clips"],
     )
     return build(config, narrator, first="run")

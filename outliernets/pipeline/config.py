@@ -22,6 +22,7 @@ class BuildConfig:
     toolchain: str = DEFAULT_TOOLCHAIN
     out: Path = DEFAULT_OUT
     seed: int = SEED
+    steps: int | None = None  #: training steps; None: the recipe's
     clips: int | None = None  #: test clips replayed on the target; None: all
     mel: MelConfig = field(default_factory=MelConfig)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets import boards, codegen, resources, toolchain
+from outliernets import boards, codegen, resources, target, toolchain
 from outliernets.boards import Board, linker_context
 from outliernets.data import Clip
 from outliernets.errors import ParityError
@@ -202,3 +202,10 @@ def load_board(config: BuildConfig) -> Board:
     board = boards.load(config.board)
     board.variant(config.target)
     return board
+
+
+def check_tools(config: BuildConfig) -> None:
+    """Raise MissingToolError or ConfigError now rather than after the training."""
+    board = load_board(config)
+    toolchain.get(config.toolchain, board)
+    target.get(config.target).version()

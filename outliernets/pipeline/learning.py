@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from outliernets import data, evaluate
 from outliernets.data import Clip, Dataset
 from outliernets.errors import DataError
+from outliernets.features.mel import log_mel
 from outliernets.features.windows import Standardizer, windows
 from outliernets.importer import read
 from outliernets.nets.space import ArchSpec
@@ -19,7 +20,9 @@ from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.stage import Narrator, Work
 from outliernets.reference import Reference
 from outliernets.score import ScorePlan
-from outliernets.train.fit import hold_out
+from outliernets.train.files import load_model, save_weights
+from outliernets.train.fit import Recipe, hold_out, reconstruct, train
+from outliernets.train.quantize import quantize
 
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
@@ -100,8 +103,6 @@ def features_stage(config: BuildConfig, work: Work) -> None:
 
 
 def _clip_log_mel(config: BuildConfig, clip: Clip, work: Work, step: int, total: int) -> Floats:
-    from outliernets.features.mel import log_mel
-
     pcm = data.read_pcm(clip.path, config.mel.sample_rate)
     for notice in pcm.notices:
         work.narrator.notice(f"{clip.name}: {notice}")
@@ -118,15 +119,13 @@ def _clip_log_mel(config: BuildConfig, clip: Clip, work: Work, step: int, total:
 
 def train_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
     """Train the network; write ``weights.npz``, ``arch.toml`` and float scores of all windows."""
-    from outliernets.train.files import save_weights
-    from outliernets.train.fit import reconstruct, train
-
     sets = {n: _windows(work, n) for n in ("train", "held_out", "test")}
     trained = train(
         spec,
         sets["train"],
         sets["held_out"],
         seed=config.seed,
+        recipe=recipe_of(config),
         progress=lambda step, total, loss, _: work.narrator.progress(
             step, total, f"loss {loss:.4f}"
         ),
@@ -147,11 +146,13 @@ def train_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
     }
 
 
+def recipe_of(config: BuildConfig) -> Recipe:
+    """Return how to train."""
+    return Recipe() if config.steps is None else Recipe(steps=config.steps)
+
+
 def quantize_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
     """Convert to full int8; write ``model.tflite``, int8 scores and the alarm threshold."""
-    from outliernets.train.files import load_model
-    from outliernets.train.quantize import quantize
-
     path = work.folder / "model.tflite"
     windows_ = _windows(work, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(windows_))[:CALIBRATION_WINDOWS]

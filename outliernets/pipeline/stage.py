@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,9 +80,8 @@ class Stage:
     done: Callable[[str, dict[str, Any]], None]
 
 
-def select(stages: tuple[Stage, ...], first: str | None, last: str | None) -> tuple[int, int]:
+def select(names: Sequence[str], first: str | None, last: str | None) -> tuple[int, int]:
     """Return the indices of --from and --to; raise ConfigError for unknown or crossed names."""
-    names = [s.name for s in stages]
     for name in (first, last):
         if name is not None and name not in names:
             close = near_miss(name, names)
@@ -104,7 +103,7 @@ def run_stages(
 
     ``first`` and what follows it run even if fresh.
     """
-    forced, end = select(stages, first, last)
+    forced, end = select([s.name for s in stages], first, last)
     records: dict[str, dict[str, Any]] = {}
     folders = {s.name: s.folder for s in stages}
     for number, stage in enumerate(stages[: end + 1]):

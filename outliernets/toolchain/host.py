@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,11 @@ def default_compiler() -> str:
 
 
 def compile_shared(
-    sources: Sequence[Path], include: Sequence[Path], out: Path, compiler: str | None = None
+    sources: Sequence[Path],
+    include: Sequence[Path],
+    out: Path,
+    compiler: str | None = None,
+    defines: Mapping[str, str] | None = None,
 ) -> Path:
     """Compile C files into the shared library ``out``; undefined behaviour traps.
 
@@ -44,6 +48,7 @@ def compile_shared(
         *STRICT,
         *SANITIZE[compiler],
         *(f"-I{path}" for path in include),
+        *(f"-D{name}={value}" for name, value in (defines or {}).items()),
         *map(str, sources),
         "-o",
         str(out),

@@ -1,75 +1,31 @@
 """Builds the front end's C, with one plan's rendered tables, into a library for ctypes."""
 
 import ctypes
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import numpy as np
 import pytest
 
 from outliernets import resources
+from outliernets.codegen.render import render
 from outliernets.config import MelConfig
 from outliernets.features.plan import MelPlan, make_plan
 from outliernets.features.windows import Standardizer
-
-STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
-STRICT += ["-Wconversion", "-Wshadow", "-Wdouble-promotion"]
-SANITIZE = {
-    "gcc": ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"],
-    "zig": ["-fsanitize=undefined", "-fsanitize-trap=undefined"],
-}
-
-
-def c_array(values: list[int], per_line: int = 12) -> str:
-    lines = [values[i : i + per_line] for i in range(0, len(values), per_line)]
-    return ",\n".join("    " + ", ".join(map(str, line)) for line in lines)
-
-
-def render(plan: MelPlan, name: str) -> dict[str, str]:
-    """The two generated files of ``plan``: {file name: text}."""
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.templates()),
-        undefined=jinja2.StrictUndefined,
-        line_statement_prefix="%%",
-        line_comment_prefix="%#",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    env.filters["c_array"] = c_array
-    context: dict[str, Any] = {"name": name, "mel": plan.context()}
-    return {
-        f"{name}_mel.{kind}": env.get_template(f"mel.{kind}.j2").render(context) for kind in "ch"
-    }
-
-
-def compiler(name: str) -> list[str]:
-    if name == "zig":
-        pytest.importorskip("ziglang", reason="PyPI ziglang is not installed")
-        return [sys.executable, "-m", "ziglang", "cc"]
-    if not shutil.which(name):
-        pytest.skip(f"{name} is not on PATH")
-    return [name]
+from outliernets.toolchain.host import compile_shared
 
 
 def build_library(folder: Path, plan: MelPlan, tool: str, name: str = "m") -> ctypes.CDLL:
     """Compile firmware/lib's front end and the tables of ``plan``; strict, under UBSan."""
-    for file, text in render(plan, name).items():
-        (folder / file).write_text(text)
+    for kind in "ch":
+        text = render(f"mel.{kind}.j2", name=name, mel=plan.context())
+        (folder / f"{name}_mel.{kind}").write_text(text)
     lib = resources.firmware() / "lib"
     sources = [lib / "on_mel.c", lib / "on_fft.c", folder / f"{name}_mel.c"]
+    defines = {"ON_MEL_N_FFT": str(plan.config.n_fft)}
     output = folder / f"{name}_{tool}.so"
-    flags = [*STRICT, *SANITIZE[tool], f"-DON_MEL_N_FFT={plan.config.n_fft}"]
-    flags += ["-fPIC", "-shared", f"-I{lib}", f"-I{folder}"]
-    command = [*compiler(tool), *flags, *map(str, sources), "-o", str(output)]
-    subprocess.run(command, check=True, cwd=folder)
-    return ctypes.CDLL(str(output))
+    return ctypes.CDLL(str(compile_shared(sources, [lib, folder], output, tool, defines)))
 
 
 @dataclass(frozen=True)
@@ -118,9 +74,12 @@ def plan_around(level_db: float, step_db: float, config: MelConfig | None = None
 
 @pytest.fixture(scope="session", params=["gcc", "zig"])
 def make_stream(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    has_compiler: Callable[[str], None],
 ) -> Callable[[MelPlan], Stream]:
     """Compile a plan with one of the compilers; equal plans are compiled once."""
+    has_compiler(request.param)
     built: dict[int, Stream] = {}
 
     def make(plan: MelPlan) -> Stream:

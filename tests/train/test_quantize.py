@@ -9,11 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from outliernets.errors import DataError
-from outliernets.nets import zoo
-from outliernets.nets.build import build
 from outliernets.nets.space import ArchSpec
 from outliernets.train.fit import reconstruct
 from outliernets.train.quantize import quantize, stretched, to_int8
+from tests.keras_models import random_model, smooth_windows
 
 Floats = NDArray[np.float32]
 TINY_FAN = ArchSpec("tiny-fan", "fan", (2, 3, 4, 4, 3, 2))
@@ -27,30 +26,6 @@ FAN_OPS = {
 }
 SLIDER_OPS = {"CONV_2D": 11, "FULLY_CONNECTED": 1, "RESHAPE": 1, "RESIZE_NEAREST_NEIGHBOR": 5}
 CAE_OPS = {"CONV_2D": 6, "FULLY_CONNECTED": 1, "RESHAPE": 1, "TRANSPOSE_CONV": 5}
-
-
-def smooth_windows(count: int, seed: int = 0) -> Floats:
-    """Noise with some structure in time and frequency, of unit variance, within +-6."""
-    random = np.random.default_rng(seed)
-    slow = np.repeat(np.repeat(random.normal(size=(count, 8, 16)), 4, axis=1), 8, axis=2)
-    mixed = 0.9 * slow + 0.44 * random.normal(size=(count, 32, 128))
-    return np.clip(mixed, -6, 6).astype(np.float32)
-
-
-def random_model(spec: ArchSpec, seed: int = 1) -> Any:
-    """A model whose biases and normalisations are not the identity, as after training."""
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    model, random = build(spec), np.random.default_rng(seed)
-    for variable in model.variables:
-        kind = variable.path.rsplit("/", 1)[-1]
-        if kind in ("bias", "beta", "moving_mean"):
-            # Positive: a narrow network with negative biases answers zero to everything.
-            variable.assign(random.uniform(0.1, 0.4, variable.shape))
-        elif kind in ("gamma", "moving_variance"):
-            variable.assign(random.uniform(0.5, 1.5, variable.shape))
-    return model
 
 
 def parse(content: bytes) -> Any:
@@ -182,14 +157,3 @@ def test_too_few_or_broken_windows_are_refused_and_leave_no_file(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
     quantize(model, smooth_windows(100), out)
     assert [path.name for path in tmp_path.iterdir()] == ["net.tflite"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", zoo.names())
-def test_every_zoo_network_runs_in_tflite_micro(name: str) -> None:
-    model = random_model(zoo.get(name))
-    content = to_int8(model, smooth_windows(100 if name != "cae-mcs" else 10), 6.0)
-    windows = smooth_windows(1, seed=9)
-    expected = reconstruct(model, windows)
-    # Random weights use the int8 range badly: only a gross error is caught here.
-    assert np.abs(run_on_tflm(content, windows) - expected).mean() < 0.3 * expected.std()

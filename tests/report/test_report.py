@@ -1,0 +1,82 @@
+"""The verdict names every broken budget, and the tables show what was measured."""
+
+import copy
+
+import pytest
+
+from outliernets.report import as_text, verdict
+
+AUC = {"value": 0.9, "low": 0.85, "high": 0.95}
+REPORT = {
+    "task": "fan/06/6dB",
+    "board": "stm32f746",
+    "data": "simulated",
+    "verdict": "PASS",
+    "failures": [],
+    "arch": {"arch": "fan-686", "params": 686, "macs": 1391616},
+    "auc": {leg: {"window": dict(AUC), "clip": dict(AUC)} for leg in ("float", "int8", "target")},
+    "pauc": {leg: {"clip": 0.8} for leg in ("float", "int8", "target")},
+    "parity": {
+        "score_max_abs": 0.01, "mel_db_p99": 0.001, "mel_db_max": 0.02, "network_exact": True,
+    },
+    "footprint": {"flash": 34652, "ram": 88624, "stack": 496, "stack_reserved": 16384},
+    "instructions": {"mel_frame": 70379, "network": 11544640, "window": 13800000},
+    "latency_ms": {"estimated": 63.9, "measured": None},
+    "real_time_share": 0.0624,
+    "target": {"name": "unicorn", "version": "2.1.4"},
+    "toolchain_version": "zig 0.17.1",
+    "windows": 720,
+}  # fmt: skip
+
+
+def broken(path: str, value) -> list[str]:
+    report = copy.deepcopy(REPORT)
+    *parents, last = path.split(".")
+    inner = report
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    return verdict(report)
+
+
+def test_all_within_budget():
+    assert verdict(REPORT) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("auc.target.clip.value", 0.885, "AUC per clip: float and target differ by 0.0150"),
+        ("auc.target.window.value", 0.92, "AUC per window"),
+        ("parity.network_exact", False, "differ from the bit-exact reference"),
+        ("parity.mel_db_max", 0.7, "0.70 dB > 0.5 dB"),
+        ("footprint.stack", 16384, "the stack is full"),
+    ],
+)
+def test_each_budget_is_named(path, value, says):
+    (line,) = broken(path, value)
+    assert says in line
+
+
+def test_no_auc_without_abnormal_clips():
+    report = copy.deepcopy(REPORT)
+    for leg in report["auc"]:
+        report["auc"][leg] = {"window": None, "clip": None}
+        report["pauc"][leg] = {"clip": None}
+    assert verdict(report) == []
+    assert "n/a (no abnormal clips)" in as_text(report)
+
+
+def test_the_table_says_simulated_and_estimate():
+    text = as_text(REPORT)
+    assert "fan/06/6dB on stm32f746 (simulated data): PASS" in text
+    assert "estimate" in text
+    assert "11,544,640 (exact)" in text
+    assert "0.900 [0.850, 0.950]" in text
+
+
+def test_uncounted_targets_say_so():
+    report = copy.deepcopy(REPORT)
+    report["instructions"] = dict.fromkeys(report["instructions"])
+    report["latency_ms"]["estimated"] = report["real_time_share"] = None
+    assert as_text(report).count("not counted on this target") == 4

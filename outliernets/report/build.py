@@ -50,6 +50,7 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
         "auc": results.auc,
         "pauc": results.pauc,
         "parity": {
+            "score_median": float(np.median(results.float_scores)),
             "score_max_abs": float(np.abs(results.float_scores - results.target_scores).max()),
             "mel_db_p99": run["mel_error_db"]["p99"],
             "mel_db_max": run["mel_error_db"]["max"],

@@ -1,0 +1,160 @@
+"""The whole path on a small simulated machine: equal scores on every target, stages resume."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from outliernets import data
+from outliernets.config import Task
+from outliernets.errors import DataError
+from outliernets.pipeline import BuildConfig, build, evaluate_model, learn, run_again, stage_names
+from outliernets.pipeline.stage import Silence
+
+pytestmark = [pytest.mark.slow, pytest.mark.emulator]
+TASK = Task.parse("fan/06/6dB")
+CLIPS, ABNORMAL, SECONDS = 54, 3, 3.4
+
+
+class Recorder(Silence):
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.notices: list[str] = []
+
+    def end(self, stage: str, seconds: float, fresh: bool) -> None:
+        if not fresh:
+            self.ran.append(stage)
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("sounds")
+    data.simulate(TASK, root, normal=CLIPS, abnormal=ABNORMAL, seconds=SECONDS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def config(sounds, tmp_path_factory) -> BuildConfig:
+    out = tmp_path_factory.mktemp("build")
+    return BuildConfig(TASK, board="stm32f746", data=sounds, out=out, steps=60)
+
+
+@pytest.fixture(scope="module")
+def report(config) -> dict:
+    return build(config, Silence())
+
+
+def test_report(report, config):
+    assert report == json.loads((config.board_folder / "report.json").read_text())
+    assert report["schema"] == 1
+    assert report["windows"] == 2 * ABNORMAL * 3
+    assert report["data"] == "simulated"
+    assert report["parity"]["network_exact"] is True
+    assert report["parity"]["mel_db_max"] < 0.05
+    assert report["parity"]["score_max_abs"] < 1.0
+    assert {"float", "int8", "target"} == set(report["auc"])
+    assert report["auc"]["target"]["clip"]["low"] <= report["auc"]["target"]["clip"]["value"]
+
+
+def test_cost_on_the_board(report):
+    assert 60_000 < report["instructions"]["mel_frame"] < 75_000
+    assert 8_000_000 < report["instructions"]["network"] < 13_000_000
+    expected = 32 * report["instructions"]["mel_frame"] + report["instructions"]["network"]
+    # A clip of 3.4 s has 105 frames, three windows need 96; the score takes the rest.
+    assert expected < report["instructions"]["window"] < 1.1 * expected
+    assert report["footprint"]["flash"] < 48 * 1024
+    assert report["footprint"]["ram"] < 92 * 1024
+    assert 300 < report["footprint"]["stack"] < 2048
+
+
+def test_nothing_runs_twice(report, config):
+    recorder = Recorder()
+    assert build(config, recorder)["scores_sha256"] == report["scores_sha256"]
+    assert recorder.ran == []
+
+
+def another(config: BuildConfig, **changes) -> BuildConfig:
+    return BuildConfig(**{**vars(config), **changes})
+
+
+@pytest.mark.parametrize(
+    ("board", "target", "toolchain", "needs"),
+    [
+        ("cortex-a72", "unicorn", "zig", None),
+        ("stm32f746", "qemu", "gcc", ("qemu-system-arm", "arm-none-eabi-gcc")),
+        ("cortex-a72", "qemu", "gcc", ("qemu-aarch64", "aarch64-linux-gnu-gcc")),
+    ],
+)
+def test_every_target_gives_the_same_scores(report, config, board, target, toolchain, needs):
+    for tool in needs or ():
+        if shutil.which(tool) is None:
+            pytest.skip(f"no {tool} on PATH")
+    recorder = Recorder()
+    other = build(another(config, board=board, target=target, toolchain=toolchain), recorder)
+    assert set(recorder.ran) <= {"emit", "compile", "run"}  # changing the board trains nothing
+    assert other["scores_sha256"] == report["scores_sha256"]
+    assert other["parity"]["network_exact"] is True
+
+
+def test_run_replays_a_part(report, config):
+    again = run_again(config.board_folder, Silence(), "unicorn", clips=2, toolchain=None)
+    assert again["windows"] == 2 * 3
+    assert again["parity"]["network_exact"] is True
+    build(config, Silence())  # leave the whole replay behind for the other tests
+
+
+def test_same_sounds_same_program(report, config, tmp_path):
+    """Byte-identical .tflite, C and ELF from an independent build, in another folder."""
+    build(another(config, out=tmp_path), Silence(), last="compile")
+    first, second = config.task_folder, another(config, out=tmp_path).task_folder
+    for folder in ("04_quantize", "stm32f746/05_emit", "stm32f746/06_compile"):
+        names = {p.name for p in (first / folder).iterdir()} - {"stage.json"}
+        assert names == {p.name for p in (second / folder).iterdir()} - {"stage.json"}
+        for name in names:
+            same = (first / folder / name).read_bytes() == (second / folder / name).read_bytes()
+            assert same, f"{folder}/{name} differs"
+
+
+def test_a_normal_folder_of_ones_own(sounds, tmp_path):
+    """No task, no abnormal clips: trains, builds, runs; AUC is not available, nor invented."""
+    mine = tmp_path / "my_pump"
+    shutil.copytree(sounds / "6dB" / "fan" / "id_06" / "normal", mine / "normal")
+    task = data.task_of_folder(mine)
+    assert task is not None
+    config = BuildConfig(task, "stm32f746", data=mine, out=tmp_path / "b", steps=20, clips=2)
+    recorder = Recorder()
+    own = build(config, recorder)
+    assert own["data"] == "folder"
+    assert own["auc"]["target"] == {"window": None, "clip": None}
+    assert own["verdict"] == "PASS"
+    assert any("Table 1" in notice for notice in recorder.notices)
+
+
+def test_evaluation_of_the_built_model_agrees(report, config):
+    learnt = learn(config, Silence())
+    assert learnt["auc"]["int8"] == report["auc"]["int8"]
+    model = Path(learnt["model"])
+    assert evaluate_model(config, model, Silence())["auc"]["int8"] == report["auc"]["int8"]
+
+
+def test_too_little_sound_is_found_before_training(sounds, tmp_path):
+    mine = tmp_path / "my_pump"
+    (mine / "normal").mkdir(parents=True)
+    for path in sorted((sounds / "6dB" / "fan" / "id_06" / "normal").glob("*.wav"))[:20]:
+        shutil.copy(path, mine / "normal")
+    task = data.task_of_folder(mine)
+    recorder = Recorder()
+    with pytest.raises(DataError, match=r"only .* windows of normal sound .* seconds more"):
+        learn(BuildConfig(task, data=mine, out=tmp_path / "b"), recorder)
+    assert "train" not in recorder.ran
+
+
+def test_stage_names_match_the_folders(report, config):
+    folders = {p.name for p in config.task_folder.iterdir() if p.is_dir()}
+    folders |= {p.name for p in config.board_folder.iterdir() if p.is_dir()}
+    for number, name in enumerate(stage_names(), start=1):
+        assert f"{number:02d}_{name}" in folders

@@ -15,7 +15,7 @@ def as_text(report: Mapping[str, Any]) -> str:
 
 def _build_table(report: Mapping[str, Any]) -> str:
     """Return the report of a build for people."""
-    title = f"{report['task']} on {report['board']} ({report['data']} data): {report['verdict']}"
+    title = f"{report['task']} on {report['board']} ({_sound(report)}): {report['verdict']}"
     parts = [title, "", *_auc_rows(report), "", *_columns(_figures(report))]
     parts += [f"FAIL: {line}" for line in report["failures"]]
     return "\n".join(parts)
@@ -24,7 +24,7 @@ def _build_table(report: Mapping[str, Any]) -> str:
 def _evaluation_table(report: Mapping[str, Any]) -> str:
     clips = report["clips"]
     title = (
-        f"{report['task']} ({report['data']} data): {clips['train']} training clips, "
+        f"{report['task']} ({_sound(report)}): {clips['train']} training clips, "
         f"{clips['test_normal']} + {clips['test_abnormal']} test clips"
     )
     return "\n".join([title, "", *_auc_rows(report), "", f"model: {report['model']}"])
@@ -94,6 +94,11 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("target", f"{report['target']['name']} {report['target']['version']}"),
         ("toolchain", report["toolchain_version"]),
     ]
+
+
+def _sound(report: Mapping[str, Any]) -> str:
+    kind = report["data"]
+    return "simulated sound" if kind == "simulated" else f"recordings, {kind} layout"
 
 
 def _stack(footprint: Mapping[str, Any]) -> str:

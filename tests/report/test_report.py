@@ -70,7 +70,7 @@ def test_no_auc_without_abnormal_clips():
 
 def test_the_table_says_simulated_and_estimate():
     text = as_text(REPORT)
-    assert "fan/06/6dB on stm32f746 (simulated data): PASS" in text
+    assert "fan/06/6dB on stm32f746 (simulated sound): PASS" in text
     assert "estimate" in text
     assert "11,544,640 (exact)" in text
     assert "0.900 [0.850, 0.950]" in text

@@ -22,7 +22,7 @@ from outliernets.reference import Reference
 from outliernets.score import ScorePlan
 from outliernets.train.files import load_model, save_weights
 from outliernets.train.fit import Recipe, hold_out, reconstruct, train
-from outliernets.train.quantize import MIN_CALIBRATION, quantize
+from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize
 
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
@@ -96,21 +96,28 @@ def features_stage(config: BuildConfig, work: Work) -> None:
     for name, mels in cut.items():
         values = [standardizer.apply(windows(m, config.mel), config.mel) for m in mels]
         np.save(work.folder / f"{name}.npy", np.concatenate(values))
-    _require_enough(sum(len(m) // config.mel.frames for m in train), config)
+    _check_amount(sum(len(m) // config.mel.frames for m in train), config, work)
     counts = [len(m) // config.mel.frames for m in decibels["test"]]
     np.save(work.folder / "test_clip.npy", np.repeat(np.arange(len(counts)), counts))
     (work.folder / "standardizer.json").write_text(json.dumps(standardizer.to_dict()) + "\n")
     work.facts |= {"held_out_clips": len(held_out)}
 
 
-def _require_enough(windows_: int, config: BuildConfig) -> None:
-    """Raise DataError before the training if there will be too little to quantise by."""
-    missing = MIN_CALIBRATION - windows_
-    if missing > 0:
-        seconds = missing * config.mel.window_ms / 1000
+def _check_amount(windows_: int, config: BuildConfig, work: Work) -> None:
+    """Refuse too little sound before the training, and say when more would be better."""
+
+    def seconds(wanted: int) -> float:
+        return (wanted - windows_) * config.mel.window_ms / 1000
+
+    if windows_ < MIN_CALIBRATION:
         raise DataError(
             f"{config.task}: only {windows_} windows of normal sound to train on, "
-            f"{MIN_CALIBRATION} are needed: record {seconds:.0f} seconds more"
+            f"{MIN_CALIBRATION} are needed: record {seconds(MIN_CALIBRATION):.0f} seconds more"
+        )
+    if windows_ < GOOD_CALIBRATION:
+        work.narrator.notice(
+            f"only {windows_} windows of normal sound to train on; below {GOOD_CALIBRATION} the "
+            f"int8 network loses accuracy: record {seconds(GOOD_CALIBRATION):.0f} seconds more"
         )
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from outliernets import data
 from outliernets.config import Task
@@ -144,11 +145,12 @@ def test_evaluation_of_the_built_model_agrees(report, config):
 def test_too_little_sound_is_found_before_training(sounds, tmp_path):
     mine = tmp_path / "my_pump"
     (mine / "normal").mkdir(parents=True)
-    for path in sorted((sounds / "6dB" / "fan" / "id_06" / "normal").glob("*.wav"))[:20]:
-        shutil.copy(path, mine / "normal")
+    for path in sorted((sounds / "6dB" / "fan" / "id_06" / "normal").glob("*.wav"))[:14]:
+        samples, rate = soundfile.read(path, dtype="int16")
+        soundfile.write(mine / "normal" / path.name, samples[: rate * 6 // 5], rate)
     task = data.task_of_folder(mine)
     recorder = Recorder()
-    with pytest.raises(DataError, match=r"only .* windows of normal sound .* seconds more"):
+    with pytest.raises(DataError, match=r"only \d+ windows of normal sound .* seconds more"):
         learn(BuildConfig(task, data=mine, out=tmp_path / "b"), recorder)
     assert "train" not in recorder.ran
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from outliernets.errors import DataError
 from outliernets.nets.space import ArchSpec
 from outliernets.train.fit import reconstruct
-from outliernets.train.quantize import quantize, stretched, to_int8
+from outliernets.train.quantize import MIN_CALIBRATION, quantize, stretched, to_int8
 from tests.keras_models import random_model, smooth_windows
 
 Floats = NDArray[np.float32]
@@ -148,8 +148,8 @@ def test_stretching_moves_only_the_extremes() -> None:
 
 def test_too_few_or_broken_windows_are_refused_and_leave_no_file(tmp_path: Path) -> None:
     model, out = random_model(TINY_FAN), tmp_path / "net.tflite"
-    with pytest.raises(DataError, match="at least 100 calibration windows, got 99"):
-        quantize(model, smooth_windows(99), out)
+    with pytest.raises(DataError, match="at least 20 calibration windows, got 19"):
+        quantize(model, smooth_windows(MIN_CALIBRATION - 1), out)
     windows = smooth_windows(100)
     windows[3, 4, 5] = np.nan
     with pytest.raises(DataError, match="not finite"):

@@ -22,6 +22,7 @@ from outliernets.config import fingerprint
 from outliernets.errors import BuildError, ConfigError, near_miss
 
 RECORD = "stage.json"
+NEARLY_FULL = 2**20  #: bytes; with less free, a failed write without a reason is a full disk
 
 
 class Narrator(Protocol):
@@ -173,11 +174,12 @@ def _record(folder: Path, key: str, seconds: float, facts: dict[str, Any]) -> di
 
 
 def _disk_error(stage: Stage, error: OSError) -> Exception:
-    if error.errno == errno.ENOSPC:
-        free = shutil.disk_usage(_existing(stage.folder)).free // 2**20
+    free = shutil.disk_usage(_existing(stage.folder)).free
+    # numpy's writers lose the error number of a full disk.
+    if error.errno == errno.ENOSPC or (error.errno is None and free < NEARLY_FULL):
         return BuildError(
-            f"the disk is full (stage '{stage.name}', {free} MiB free at {stage.folder.parent}); "
-            "make room and run again: finished stages are kept"
+            f"the disk is full (stage '{stage.name}', {free // 2**20} MiB free at "
+            f"{stage.folder.parent}); make room and run again: finished stages are kept"
         )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
         return ConfigError(

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,11 +124,17 @@ def test_an_interrupted_rerun_keeps_the_old_result(chain):
     assert (chain.root / "3_c" / "c.txt").read_text() == old
 
 
-def test_a_full_disk_is_one_line(chain):
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), OSError("problem writing element 7")],
+    ids=["write", "numpy"],
+)
+def test_a_full_disk_is_one_line(chain, monkeypatch, error):
     stages = list(chain.stages())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
 
     def full(work):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
 
     stages[1] = Stage("b", ("a",), chain.root / "2_b", lambda: None, full, lambda *_: None)
     with pytest.raises(BuildError, match=r"disk is full .stage 'b'.*finished stages are kept"):

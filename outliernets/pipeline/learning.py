@@ -1,6 +1,7 @@
 """The stages from sound to an int8 network: data, features, train, quantize."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,11 +35,13 @@ def find_data(config: BuildConfig, narrator: Narrator) -> Dataset:
     """Return the task's clips: the user's recordings, else simulated ones (made if missing)."""
     if config.data is not None:
         return data.find(config.task, config.data)
+    started = time.perf_counter()
     data.simulate(
         config.task,
         config.simulated_folder,
         progress=lambda done, total: narrator.progress(done, total, "simulating"),
     )
+    narrator.end("simulate", time.perf_counter() - started, fresh=False)
     return data.find(config.task, config.simulated_folder)
 
 

@@ -76,7 +76,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "log-Mel error",
-            f"p99 {parity['mel_db_p99']:.3f} dB, max {parity['mel_db_max']:.3f} dB "
+            f"p99 {parity['mel_db_p99']:.4f} dB, max {parity['mel_db_max']:.4f} dB "
             "(within 60 dB of the peak)",
         ),
         ("flash", _kib(footprint["flash"])),

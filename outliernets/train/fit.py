@@ -187,7 +187,7 @@ def _compiled(model: Any, recipe: Recipe) -> tuple[Callable[[Floats], Any], Call
     optimizer.build(model.trainable_variables)
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def step(batch: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(model(batch, training=True) - batch))
@@ -195,7 +195,7 @@ def _compiled(model: Any, recipe: Recipe) -> tuple[Callable[[Floats], Any], Call
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
 
-    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def error(batch: Any) -> Any:
         return tf.reduce_mean(tf.square(model(batch, training=False) - batch))
 

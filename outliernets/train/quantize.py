@@ -70,7 +70,9 @@ def _converter(model: Any, samples: Floats) -> Any:
     )
 
     source = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="input")
-    call = tf.function(lambda x: model(x, training=False), input_signature=[source])
+    call = tf.function(
+        lambda x: model(x, training=False), input_signature=[source], autograph=False
+    )
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [freeze(call.get_concrete_function())]
     )

@@ -16,11 +16,16 @@ from outliernets.features.windows import Standardizer
 from outliernets.toolchain.host import compile_shared
 
 
+def mel_files(plan: MelPlan, name: str) -> dict[str, str]:
+    """The two generated files of ``plan``: {file name: text}."""
+    context = {"name": name, "mel": plan.context()}
+    return {f"{name}_mel.{kind}": render(f"mel.{kind}.j2", **context) for kind in "ch"}
+
+
 def build_library(folder: Path, plan: MelPlan, tool: str, name: str = "m") -> ctypes.CDLL:
     """Compile firmware/lib's front end and the tables of ``plan``; strict, under UBSan."""
-    for kind in "ch":
-        text = render(f"mel.{kind}.j2", name=name, mel=plan.context())
-        (folder / f"{name}_mel.{kind}").write_text(text)
+    for file, text in mel_files(plan, name).items():
+        (folder / file).write_text(text)
     lib = resources.firmware() / "lib"
     sources = [lib / "on_mel.c", lib / "on_fft.c", folder / f"{name}_mel.c"]
     defines = {"ON_MEL_N_FFT": str(plan.config.n_fft)}

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import soundfile
-from conftest import plan_around
-from signals import LEVELS, SHAPES, at_level, extremes
 
 from outliernets.config import MelConfig
 from outliernets.errors import ConfigError
@@ -12,6 +10,8 @@ from outliernets.features.mel import log_mel
 from outliernets.features.mel_fixed import log2_frames, quantized_frames
 from outliernets.features.plan import MelPlan, check, make_plan
 from outliernets.features.windows import Standardizer
+from tests.features.conftest import plan_around
+from tests.features.signals import LEVELS, SHAPES, at_level, extremes
 
 PLAN = plan_around(-60.0, 0.5)
 

@@ -15,7 +15,7 @@
 #endif
 
 static volatile uint32_t alarm_threshold = 1000000; /* in .data: start-up must copy it */
-PLACE(".sram2") static volatile uint32_t scale = 1;
+PLACE(".dtcm") static volatile uint32_t scale = 1;
 PLACE(".dtcm_bss") static volatile uint32_t offset;
 
 void stub_reset(stub_state_t *s) { *s = (stub_state_t){0}; }

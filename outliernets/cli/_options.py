@@ -42,7 +42,7 @@ out_option = click.option(
 )
 seed_option = click.option("--seed", type=int, help="Seed of everything random.")
 steps_option = click.option(
-    "--steps", type=click.IntRange(min=1), help="Training steps. Default: the recipe's 1,500."
+    "--steps", type=click.IntRange(min=1), help="Training steps. Default: the recipe's 1,000."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")

@@ -23,7 +23,7 @@ Clip = TypeVar("Clip")
 class Recipe:
     """How to train; the defaults suit all families of the paper."""
 
-    steps: int = 1500  #: batches
+    steps: int = 1000  #: batches
     batch: int = 64  #: windows in a batch
     rate: float = 3e-3  #: Adam's first learning rate; it decays along a cosine to zero
     check_every: int = 50  #: steps between two looks at the held-out windows

@@ -5,7 +5,7 @@ Shapes are NHWC and keep the batch dimension, which is always 1.
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -81,8 +81,11 @@ class Site:
         """The first (usually the only) input that is not a constant."""
         return self.inputs[0]
 
-
-Limit = Callable[[Site], str | None]
+    def requantises(self) -> str | None:
+        """Say so if the first input and the output differ in scale or zero point."""
+        x, y = self.x, self.output
+        same = (x.scales, x.zero_point) == (y.scales, y.zero_point)
+        return None if same else f"'{x.name}' and '{y.name}' differ in scale or zero point"
 
 
 class Op(ABC):

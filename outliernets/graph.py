@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 class Tensor:
     """A quantised tensor: ``real = scale * (q - zero_point)``.
 
-    ``scales`` has one float32 value, or one per slice of axis ``scale_axis`` (weights only).
+    ``scales`` has one float32 value, or one per output channel (weights only).
     ``data`` is set for constants. ``dtype`` is ``int8`` (values) or ``int32`` (biases, shapes).
     """
 
@@ -33,7 +33,6 @@ class Tensor:
     dtype: str = "int8"
     scales: tuple[float, ...] = ()
     zero_point: int = 0
-    scale_axis: int = 0
     data: Array | None = field(default=None, repr=False)
 
     @property
@@ -71,7 +70,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Site:
-    """Where an op stands: the tensors it reads, in the order of its ``roles``, and writes."""
+    """Where an op stands: the tensors it reads, in the op's own order, and writes."""
 
     inputs: tuple[Tensor, ...]
     output: Tensor
@@ -97,8 +96,6 @@ class Op(ABC):
 
     #: names of the TensorFlow Lite ops this class implements
     tflite: ClassVar[tuple[str, ...]] = ()
-    #: what the inputs mean, in order; optional ones end in "?"
-    roles: ClassVar[tuple[str, ...]] = ("x",)
 
     @classmethod
     def kind(cls) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from outliernets.config import SEED, Task
 from outliernets.data.machines import MACHINES, RATE, Machine, Signal, decibels, factory_noise
 from outliernets.errors import ConfigError, DataError, near_miss
+from outliernets.files import written_whole
 
 MARKER = "SIMULATED.txt"  #: lies beside normal/ and abnormal/ of every simulated machine
 NORMAL, ABNORMAL, SECONDS = 160, 40, 10.0
@@ -179,8 +180,6 @@ def _write_wav(path: Path, samples: NDArray[np.int16]) -> None:
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, then rename: an interrupted run leaves no half-written file under this name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_bytes(content)

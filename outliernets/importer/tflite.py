@@ -142,14 +142,13 @@ class _Reader:
         raw = self.subgraph.tensors[index]
         kind = self.type_names[raw.type].lower()
         shape = tuple(int(n) for n in raw.shape) if raw.shape is not None else ()
-        scales, zero_points, axis = self.quantisation(raw)
+        scales, zero_points = self.quantisation(raw)
         return Tensor(
             name=self.tensor_name(index),
             shape=shape,
             dtype=kind,
             scales=scales,
             zero_point=zero_points[0] if zero_points else 0,
-            scale_axis=axis,
             data=self.constant(raw, kind, shape),
         )
 
@@ -159,14 +158,14 @@ class _Reader:
         repeated = any(_text(t.name) == name for t in self.subgraph.tensors[:index])
         return f"{name}#{index}" if repeated else name
 
-    def quantisation(self, raw: Any) -> tuple[tuple[float, ...], list[int], int]:
+    def quantisation(self, raw: Any) -> tuple[tuple[float, ...], list[int]]:
         q = raw.quantization
         if q is None or q.scale is None:
-            return (), [], 0
+            return (), []
         zero_points = [] if q.zeroPoint is None else [int(z) for z in q.zeroPoint]
         if len(set(zero_points)) > 1:
             raise self.refusal(f"tensor '{_text(raw.name)}' has several zero points")
-        return tuple(float(s) for s in q.scale), zero_points, int(q.quantizedDimension)
+        return tuple(float(s) for s in q.scale), zero_points
 
     def constant(self, raw: Any, kind: str, shape: tuple[int, ...]) -> Array | None:
         content = self.model.buffers[raw.buffer].data

@@ -17,7 +17,6 @@ from outliernets.ops._spatial import (
 class WeightedOp(Op):
     """An op ``y = activation(scale * (weights (*) x + bias))``, one scale per channel."""
 
-    roles = ("x", "weights", "bias?")
     activation: str
     #: axes of the weights that a sum runs over: all but the output channels
     summed_axes: ClassVar[tuple[int, ...]] = (1, 2, 3)

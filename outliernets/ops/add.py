@@ -18,7 +18,6 @@ class Add(Op):
     """Element-wise sum, activation fused."""
 
     tflite = ("ADD",)
-    roles = ("a", "b")
     activation: str = "NONE"
 
     @classmethod

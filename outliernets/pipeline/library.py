@@ -58,7 +58,7 @@ def compile_model(
         "files": sorted([*files, *firmware.NETWORK_LIBRARY]),
         "macs": graph.macs,
         "parity": {"network_exact": measured["exact"], "inputs": PROBES},
-        "footprint": _footprint(graph.name, built),
+        "footprint": _footprint(graph.name, built, measured["stack"]),
         "instructions": {"mel_frame": None, "network": measured["network"], "window": None},
         "target": measured["target"],
         "verdict": "PASS" if measured["exact"] else "FAIL",
@@ -113,7 +113,7 @@ def _measure(
     }
 
 
-def _footprint(name: str, built: toolchain.Firmware) -> dict[str, int]:
+def _footprint(name: str, built: toolchain.Firmware, stack: int) -> dict[str, int]:
     """Sizes of the whole check program, and of the network's own code and constants in it."""
     own = sum(size for symbol, size in built.symbols if symbol.startswith(f"{name}_"))
-    return {"flash": built.flash, "ram": built.ram, "network_flash": own}
+    return {"flash": built.flash, "ram": built.ram, "stack": stack, "network_flash": own}

@@ -9,7 +9,6 @@ that was run again but produced the same bytes makes nothing after it stale.
 import errno
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 from outliernets import __version__
 from outliernets.config import fingerprint
 from outliernets.errors import BuildError, ConfigError, near_miss
+from outliernets.files import written_whole
 
 RECORD = "stage.json"
 NEARLY_FULL = 2**20  #: bytes; with less free, a failed write without a reason is a full disk
@@ -198,6 +198,5 @@ def _existing(path: Path) -> Path:
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that is either the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text)
-    scratch.replace(path)
+    with written_whole(path) as part:
+        part.write_text(text)

@@ -1,27 +1,15 @@
-"""Files that appear whole or not at all, and the weights of a model as one of them."""
+"""The weights of a model as a file."""
 
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from outliernets.errors import DataError
+from outliernets.files import written_whole
 from outliernets.nets.build import build
 from outliernets.nets.space import ArchSpec
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends well."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def save_weights(model: Any, path: Path) -> None:

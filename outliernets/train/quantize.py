@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from outliernets.config import MelConfig
 from outliernets.errors import DataError
-from outliernets.train.files import written_whole
+from outliernets.files import written_whole
 from outliernets.train.quiet import muted, tensorflow
 
 Floats = NDArray[np.float32]

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from outliernets.errors import DataError
+from outliernets.files import written_whole
 from outliernets.nets.build import build
 from outliernets.nets.space import ArchSpec
 from outliernets.train import fit
-from outliernets.train.files import load_model, save_weights, written_whole
+from outliernets.train.files import load_model, save_weights
 from outliernets.train.fit import Recipe, Trained, hold_out, reconstruct, train
 
 TINY = ArchSpec("tiny", "fan", (2, 3, 4, 4, 3, 2))

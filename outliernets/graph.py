@@ -126,6 +126,10 @@ class Op(ABC):
         """Multiply-accumulate operations; 0 for ops that do not multiply weights."""
         return 0
 
+    def scratch_bytes(self) -> int:
+        """Bytes of memory the op's C needs while it runs, besides its inputs and output."""
+        return 0
+
     def title(self) -> str:
         """The op's settings in a few words, for comments in generated code."""
         return ""
@@ -212,7 +216,11 @@ class Graph:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Byte offsets of the intermediate tensors in one arena, and the arena's size in bytes."""
+    """Byte offsets in one arena, and the arena's size in bytes.
+
+    ``offsets`` has the intermediate tensors by name, and what ops need while they run by the name
+    of their node.
+    """
 
     offsets: Mapping[str, int]
     size: int

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "on_fixed.h"
+
 #if defined(__ARM_FEATURE_DSP) && (__ARM_FEATURE_DSP == 1) && !defined(__aarch64__)
 #define ON_DSP 1
 #include <arm_acle.h>
@@ -15,7 +17,9 @@
 #define ON_DSP 0
 #endif
 
-/* Low half first in memory. May alias the int16_t it is read from; must be aligned to 4 bytes. */
+/* A number of a row, and two of them as one word, low half first in memory, aligned to 4 bytes. Rows
+ * lie in memory that other layers use for other things, so both may alias anything. */
+typedef int16_t __attribute__((may_alias)) on_half_t;
 typedef int32_t __attribute__((may_alias)) on_pair_t;
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "pairs are read from memory as words");
@@ -40,6 +44,16 @@ static inline int32_t on_dot2(int32_t x, int32_t w, int32_t acc)
 #endif
 }
 
+/* acc + x.low * w.high + x.high * w.low; the sum must fit 32 bits. */
+static inline int32_t on_dot2x(int32_t x, int32_t w, int32_t acc)
+{
+#if ON_DSP
+    return __smladx(x, w, acc);
+#else
+    return acc + (on_low(x) * on_high(w)) + (on_high(x) * on_low(w));
+#endif
+}
+
 /* The pair (low of y, high of x): the numbers where word y follows word x, in exchanged order. */
 static inline int32_t on_straddle(int32_t x, int32_t y)
 {
@@ -52,42 +66,78 @@ static inline int32_t on_straddle(int32_t x, int32_t y)
 #endif
 }
 
-/* The pair (low, high) of two numbers. */
-static inline int32_t on_pair(int32_t low, int32_t high)
+/* a + x * y / 2^32, rounded down. */
+static inline int32_t on_add_high(int32_t a, int32_t x, int32_t y)
 {
-    return (int32_t)(((uint32_t)low & 0xFFFFU) | ((uint32_t)high << 16));
-}
-
-/* x * y / 2^32, rounded down. */
-static inline int32_t on_mul_high(int32_t x, int32_t y)
-{
-    return (int32_t)(((int64_t)x * y) >> 32);
-}
-
-/* x / 2^bits, rounded down, clamped to [0, 255]; bits is a constant, 1 to 31. */
 #if ON_DSP
-#define on_narrow_u8(x, bits) ((int32_t)__usat((x) >> (bits), 8))
+    int32_t sum;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(x), "r"(y), "r"(a));
+    return sum;
 #else
+    return a + (int32_t)(((int64_t)x * y) >> 32);
+#endif
+}
+
+/* x * y / 2^32, to nearest, halves up. */
+static inline int32_t on_mul_high_rounded(int32_t x, int32_t y)
+{
+    return (int32_t)((((int64_t)x * y) + INT64_C(0x80000000)) >> 32);
+}
+
+/* Two neighbouring words at p[at] and p[at + 1]; at is a constant. One instruction where there is one:
+ * compilers rarely find it. */
+#if ON_DSP
+#define ON_LOAD2(first, second, p, at) \
+    __asm__("ldrd %0, %1, [%2, %3]" \
+            : "=r"(first), "=r"(second) \
+            : "r"(p), "n"((at) * 4), "m"(*(const on_pair_t(*)[(at) + 2])(p)))
+#else
+#define ON_LOAD2(first, second, p, at) ((first) = (p)[at], (second) = (p)[(at) + 1])
+#endif
+
+/* x less 1 if it is negative: what makes rounding up of halves rounding away from zero. */
+static inline int32_t on_half_from_zero(int32_t x)
+{
+    return x + (x >> 31);
+}
+
+/* x / 2^bits, rounded down, clamped to [0, 255]. */
 static inline int32_t on_narrow_u8(int32_t x, int32_t bits)
 {
     const int32_t y = x >> bits;
-    return (y < 0) ? 0 : ((y > 255) ? 255 : y);
-}
-#endif
-
-/* x / 2^bits, rounded down, clamped to [-128, 127]; bits is a constant, 1 to 31. */
 #if ON_DSP
-#define on_narrow_s8(x, bits) ((int32_t)__ssat((x) >> (bits), 8))
+    return (int32_t)__builtin_arm_usat(y, 8);
 #else
+    return on_min(on_max(y, 0), 255);
+#endif
+}
+
+/* x / 2^bits, rounded down, clamped to [-128, 127]. */
 static inline int32_t on_narrow_s8(int32_t x, int32_t bits)
 {
     const int32_t y = x >> bits;
-    return (y < -128) ? -128 : ((y > 127) ? 127 : y);
-}
+#if ON_DSP
+    return (int32_t)__builtin_arm_ssat(y, 8);
+#else
+    return on_min(on_max(y, -128), 127);
 #endif
+}
+
+#define ON_ALIGNED __attribute__((aligned(4)))
 
 /* Keeps the compiler from knowing what p points to, so that a table stays a table: constants that it
  * can see through become instructions that build them again at every use. */
 #define ON_OPAQUE(p) __asm__("" : "+r"(p))
+
+/* Set words to 0, without the libc's memset that compilers would put in the place of a plain loop. */
+static inline void on_clear(void *memory, int32_t words)
+{
+    on_pair_t *word = memory;
+    const on_pair_t *const end = word + words;
+    while (word != end) {
+        *word++ = 0;
+        ON_OPAQUE(word);
+    }
+}
 
 #endif

@@ -35,7 +35,7 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
 def _function(graph: Graph, node: Node) -> dict[str, str]:
     site = graph.site(node)
     sources = " + ".join(t.dims for t in site.inputs if not t.is_constant)
-    heading = f"{node.op.tflite[0]} {node.op.title()}".rstrip()
+    heading = f"{(*node.op.tflite, node.op.kind())[0]} {node.op.title()}".rstrip()
     comment = f"{heading}: {sources} -> {site.output.dims}"
     context = {"fn": _function_name(graph, node), **node.op.context(site)}
     return {"comment": comment, "code": render_op(node.op.kind(), context)}
@@ -43,10 +43,10 @@ def _function(graph: Graph, node: Node) -> dict[str, str]:
 
 def _call(graph: Graph, memory: MemoryPlan, node: Node) -> dict[str, Any]:
     inputs = [t.name for t in graph.site(node).inputs if not t.is_constant]
-    return {
-        "fn": _function_name(graph, node),
-        "arguments": ", ".join(_pointer(graph, memory, n) for n in (*inputs, node.output)),
-    }
+    arguments = [_pointer(graph, memory, n) for n in (*inputs, node.output)]
+    if node.op.scratch_bytes():
+        arguments.append(f"&arena[{memory.offsets[node.name]}]")
+    return {"fn": _function_name(graph, node), "arguments": ", ".join(arguments)}
 
 
 def _function_name(graph: Graph, node: Node) -> str:

@@ -1,10 +1,10 @@
-"""Give every intermediate tensor an offset in one arena; tensors alive together never overlap."""
+"""Give every intermediate tensor an offset in one arena; what is alive together never overlaps."""
 
 from dataclasses import dataclass
 
 from outliernets.graph import Graph, MemoryPlan
 
-ALIGNMENT = 4
+ALIGNMENT = 8
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,17 @@ class Lifetime:
 
 
 def lifetimes(graph: Graph) -> dict[str, Lifetime]:
-    """Return when each tensor between the network's input and output is alive."""
+    """Return when each tensor between the network's input and output is alive.
+
+    So is what a node needs while it runs, under the node's name.
+    """
     alive: dict[str, Lifetime] = {}
     for step, node in enumerate(graph.nodes):
         for name in node.inputs:
             if name in alive:
                 alive[name] = Lifetime(alive[name].first, step)
+        if node.op.scratch_bytes():
+            alive[node.name] = Lifetime(step, step)
         if node.output != graph.output:
             alive[node.output] = Lifetime(step, step)
     return alive
@@ -34,7 +39,8 @@ def lifetimes(graph: Graph) -> dict[str, Lifetime]:
 def plan_memory(graph: Graph) -> MemoryPlan:
     """Place tensors, the largest first, each at the lowest offset that is free while it lives."""
     alive = lifetimes(graph)
-    sizes = {name: _aligned(graph.tensors[name].size) for name in alive}
+    scratch = {node.name: node.op.scratch_bytes() for node in graph.nodes}
+    sizes = {n: _aligned(scratch.get(n) or graph.tensors[n].size) for n in alive}
     offsets: dict[str, int] = {}
     for name in sorted(alive, key=lambda n: (-sizes[n], alive[n].first)):
         taken = sorted(

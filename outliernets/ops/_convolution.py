@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outliernets.graph import Op, Shape, Site
+from outliernets.graph import Array, Op, Shape, Site
 from outliernets.ops._spatial import (
     Pair,
     Window,
@@ -24,6 +24,8 @@ class Convolution(WeightedOp):
     padding: str
     activation: str = "NONE"
     dilation: Pair = (1, 1)
+    #: how often rows and columns of the input are repeated before the kernel slides over them
+    repeat: Pair = (1, 1)
 
     @classmethod
     def from_tflite(cls, options: Mapping[str, Any], site: Site) -> tuple[Op, Site]:
@@ -33,7 +35,13 @@ class Convolution(WeightedOp):
 
     def window(self, site: Site) -> Window:
         """How the kernel slides."""
-        return Window.make(self.padding, plane(site.x), plane(site.inputs[1]), self.stride)
+        height, width = plane(site.x)
+        repeated = height * self.repeat[0], width * self.repeat[1]
+        return Window.make(self.padding, repeated, plane(site.inputs[1]), self.stride)
+
+    def repeated(self, x: Array) -> Array:
+        """Return the map [h, w, c] that the kernel slides over."""
+        return x.repeat(self.repeat[0], axis=0).repeat(self.repeat[1], axis=1)
 
     def output_channels(self, site: Site) -> int:
         """Output channels, as the weights say."""
@@ -61,7 +69,11 @@ class Convolution(WeightedOp):
 
     def title(self) -> str:
         """See Op."""
-        return f"stride {self.stride[0]}x{self.stride[1]}, {self.padding}, {self.activation}"
+        repeat = (
+            "" if self.repeat == (1, 1) else f"of {self.repeat[0]}x{self.repeat[1]} pixels each, "
+        )
+        stride = f"stride {self.stride[0]}x{self.stride[1]}"
+        return f"{repeat}{stride}, {self.padding}, {self.activation}"
 
     def limit_dilation(self, site: Site) -> str | None:
         """The dilation is 1."""

@@ -20,7 +20,7 @@ class Conv2D(Convolution):
 
     def run(self, site: Site, *arrays: Array) -> Array:
         """See Op. Sums are formed in float64, which is exact below 2**53."""
-        x, weights = arrays[0][0], arrays[1]
+        x, weights = self.repeated(arrays[0][0]), arrays[1]
         patches = self.window(site).patches(x, site.x.zero_point) - float(site.x.zero_point)
         kernel = weights.transpose(3, 1, 2, 0).astype(np.float64)
         return self.finish(site, np.tensordot(patches, kernel, axes=3).astype(np.int64))

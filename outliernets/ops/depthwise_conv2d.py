@@ -26,7 +26,8 @@ class DepthwiseConv2D(Convolution):
 
     def run(self, site: Site, *arrays: Array) -> Array:
         """See Op."""
-        x, weights = arrays[0][0].astype(np.int64), arrays[1][0].astype(np.int64)
+        x = self.repeated(arrays[0][0]).astype(np.int64)
+        weights = arrays[1][0].astype(np.int64)
         repeated = np.repeat(x, self.multiplier(site), axis=2)
         patches = self.window(site).patches(repeated, site.x.zero_point) - site.x.zero_point
         return self.finish(site, np.einsum("yxcij,ijc->yxc", patches, weights))

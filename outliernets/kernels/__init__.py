@@ -1,0 +1,1 @@
+"""How chains of ops are computed fast: row by row, with weights packed for the processor."""

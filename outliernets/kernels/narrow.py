@@ -1,0 +1,90 @@
+"""From 32-bit sums to int8 in as few instructions as give TensorFlow Lite Micro's result, always.
+
+The reference (``fixed.requantize``) rounds twice::
+
+    x = (sum * m + 2**30) >> 31          half up
+    q = clamp(x / 2**r, half away from zero, + zero)
+
+For ``x >= 0`` both roundings are one: ``(sum * m + 2**30 + 2**(30 + r)) >> (31 + r)``. With sums that
+carry a factor ``2**k``, ``k >= 2``, in their weights and bias, the two constants are multiples of
+``2**32``, so the whole is a multiply-accumulate of the upper words and one saturating shift. Where the
+zero point is the lower clamp, as after a ReLU, negative ``x`` need no care. That is ``FLOOR``. With one
+``r`` for all channels, ``LINEAR`` corrects the negative ones. ``GENERAL`` is the definition.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from outliernets.fixed import INT8_MAX, INT8_MIN, Multiplier
+
+WEIGHT_BITS = 15  #: magnitude of a packed weight
+SUM_BITS = 31
+
+
+class Form(Enum):
+    """How a sum is narrowed."""
+
+    FLOOR = "floor"
+    LINEAR = "linear"
+    GENERAL = "general"
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the sums of one output channel can be, and how the reference narrows them."""
+
+    widest: int  #: largest magnitude of a sum with its bias
+    heaviest: int  #: largest magnitude of a weight
+    multiplier: Multiplier
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """The numbers of a form, one per channel; weights and bias carry ``2**scale_bits``."""
+
+    form: Form
+    scale_bits: tuple[int, ...]
+    multiplier: tuple[int, ...]
+    addend: tuple[int, ...]  #: FLOOR: to the upper word; GENERAL: the reference's shift
+    shift: int  #: of the saturating instruction; 0 where there is none
+    zero: int
+    low: int
+    high: int
+
+    @property
+    def clamps(self) -> bool:
+        """Whether the activation's range is narrower than what the form saturates to."""
+        if self.form is Form.FLOOR:
+            return self.high - self.zero < INT8_MAX - INT8_MIN
+        return (self.low, self.high) != (INT8_MIN, INT8_MAX)
+
+
+def plan(channels: Sequence[Sums], zero: int, low: int, high: int) -> Narrowing:
+    """Choose the cheapest form that is exact for sums within their bounds.
+
+    ``zero`` is added to the rounded sum before it is clamped to [low, high].
+    """
+    multiplier = tuple(c.multiplier.value for c in channels)
+    shifts = [-c.multiplier.shift for c in channels]
+    room = [_room(c) for c in channels]
+    usual = min(shifts) >= 1 and min(multiplier) > 0
+    if usual and zero == low:
+        total = min(r + k for r, k in zip(shifts, room, strict=True))
+        bits = tuple(total - r for r in shifts)
+        if min(bits) >= 2 and total <= SUM_BITS + 1:
+            addend = tuple((1 << (k - 2)) + (1 << (total - 2)) for k in bits)
+            return Narrowing(Form.FLOOR, bits, multiplier, addend, total - 1, zero, low, high)
+    if usual and len(set(shifts)) == 1 and min(room) >= 1:
+        r = shifts[0]
+        addend = ((1 << (r - 1)) + (zero << r),) * len(shifts)
+        return Narrowing(Form.LINEAR, (1,) * len(shifts), multiplier, addend, r, zero, low, high)
+    general = tuple(c.multiplier.shift for c in channels)
+    zeros = (0,) * len(shifts)
+    return Narrowing(Form.GENERAL, zeros, multiplier, general, 0, zero, low, high)
+
+
+def _room(c: Sums) -> int:
+    """Return how many bits weights and sums can be shifted left."""
+    for_sums = SUM_BITS - max(c.widest, 1).bit_length()
+    return max(0, min(WEIGHT_BITS - c.heaviest.bit_length(), for_sums))

@@ -1,0 +1,137 @@
+"""A chain of ops computed row by row: no map between them is ever whole in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets.fixed import INT8_MAX, INT8_MIN
+from outliernets.graph import Array, Node, Op, Shape, Site
+from outliernets.kernels import narrow
+from outliernets.kernels.axis import Axis
+from outliernets.ops._convolution import Convolution
+from outliernets.ops._spatial import activation_range, plane
+from outliernets.ops.conv2d import Conv2D
+from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
+from outliernets.ops.max_pool2d import MaxPool2D
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One op of the chain and the tensors it stands between."""
+
+    node: Node
+    site: Site
+
+    @property
+    def op(self) -> Op:
+        """The op."""
+        return self.node.op
+
+    @property
+    def repeat(self) -> tuple[int, int]:
+        """How often each row and column of the source is read as if it were repeated."""
+        return self.op.repeat if isinstance(self.op, Convolution) else (1, 1)
+
+    @property
+    def rows(self) -> Axis:
+        """The vertical axis."""
+        return self._axis(0)
+
+    @property
+    def columns(self) -> Axis:
+        """The horizontal axis."""
+        return self._axis(1)
+
+    def _axis(self, i: int) -> Axis:
+        assert isinstance(self.op, Convolution | MaxPool2D)
+        window = self.op.window(self.site)
+        return Axis(
+            plane(self.site.x)[i],
+            window.outputs[i],
+            window.kernel[i],
+            window.stride[i],
+            window.before[i],
+            self.repeat[i],
+        )
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels read and written."""
+        return self.site.x.shape[3], self.site.output.shape[3]
+
+    @property
+    def weights(self) -> NDArray[np.int64]:
+        """Weights as [output channel, kernel height, kernel width, input channel or 1]."""
+        values = self.site.inputs[1].values.astype(np.int64)
+        return values.transpose(3, 1, 2, 0) if isinstance(self.op, DepthwiseConv2D) else values
+
+    def folded(self, row_phase: int, column_phase: int) -> NDArray[np.int64]:
+        """Weights of a phase as [output channel, source rows, source columns, channel]."""
+        vertical, horizontal = self.rows.folding(row_phase), self.columns.folding(column_phase)
+        return np.einsum("ry,cx,oyxi->orci", vertical, horizontal, self.weights)
+
+    def narrowing(self) -> narrow.Narrowing:
+        """How sums become int8."""
+        op, site = self.op, self.site
+        assert isinstance(op, Convolution)
+        low, high = activation_range(op.activation, site.output)
+        return narrow.plan(_sums(self), site.output.zero_point, low, high)
+
+
+def _sums(stage: Stage) -> list[narrow.Sums]:
+    """Bounds of what each output channel can add up to, in every phase."""
+    op, site = stage.op, stage.site
+    assert isinstance(op, Convolution)
+    zero = site.x.zero_point
+    magnitude = max(INT8_MAX - zero, zero - INT8_MIN)
+    weights = np.abs(stage.weights).reshape(stage.channels[1], -1)
+    heaviest = np.zeros(stage.channels[1], np.int64)
+    for row_phase in range(stage.rows.repeat):
+        for column_phase in range(stage.columns.repeat):
+            folded = np.abs(stage.folded(row_phase, column_phase))
+            heaviest = np.maximum(heaviest, folded.reshape(len(heaviest), -1).max(axis=1))
+    widest = weights.sum(axis=1) * magnitude + np.abs(op.bias(site))
+    return [
+        narrow.Sums(int(w), int(h), m)
+        for w, h, m in zip(widest, heaviest, op.multipliers(site), strict=True)
+    ]
+
+
+def can_stream(node: Node, site: Site) -> bool:
+    """Whether an op can be a stage: it makes each row from a few rows of one map."""
+    if isinstance(node.op, Conv2D | DepthwiseConv2D):
+        fits = all(s.widest < 2**31 for s in _sums(Stage(node, site)))
+        return fits and node.op.dilation == (1, 1)
+    return isinstance(node.op, MaxPool2D) and not node.op.window(site).padded
+
+
+@dataclass(frozen=True)
+class Rows(Op):
+    """A chain of stages. Its first input is the first stage's; the others are all constants."""
+
+    stages: tuple[Stage, ...]
+
+    @classmethod
+    def from_tflite(cls, options: Mapping[str, Any], site: Site) -> tuple[Op, Site]:
+        """Not an op of TensorFlow Lite: made by a pass."""
+        raise NotImplementedError
+
+    def infer(self, site: Site) -> Shape:
+        """See Op."""
+        last = self.stages[-1]
+        return last.op.infer(last.site)
+
+    def run(self, site: Site, *arrays: Array) -> Array:
+        """See Op."""
+        x = arrays[0]
+        for stage in self.stages:
+            constants = [t.values for t in stage.site.inputs if t.is_constant]
+            x = stage.op.run(stage.site, x, *constants)
+        return x
+
+    def macs(self, site: Site) -> int:
+        """See Op."""
+        return sum(stage.op.macs(stage.site) for stage in self.stages)

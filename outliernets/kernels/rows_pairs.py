@@ -1,0 +1,419 @@
+"""Rows for processors whose registers hold two 16-bit numbers (Armv7E-M), and for plain C.
+
+Python decides here what every loop reads, multiplies and stores; the templates ``rows/*.c.j2`` place
+it. Rows are kept as int16 less the zero point (``lines``), weights as pairs of int16.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets.graph import Site
+from outliernets.kernels.axis import Axis
+from outliernets.kernels.lines import Layout, Line
+from outliernets.kernels.narrow import Form, Narrowing
+from outliernets.kernels.rows import Rows, Stage
+from outliernets.ops._convolution import Convolution
+from outliernets.ops.conv2d import Conv2D
+from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
+
+STREAM_CHANNELS = 12  #: a pointwise stage with more has too many weights for the registers
+_POINTERS = 24  #: bytes of two pointers, and of what a compiler may put between members
+UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
+
+
+@dataclass(frozen=True)
+class RowsPairs(Rows):
+    """Rows as pairs of int16."""
+
+    def scratch_bytes(self) -> int:
+        """Bytes of the line buffers; an upper bound of the C struct's size."""
+        lines = sum(_line(stage, i).size for i, stage in enumerate(self.stages))
+        sums = sum(
+            4 * _sum_rows(s) * s.columns.outputs for s in self.stages if kind(s) == "scatter"
+        )
+        return lines + sums + 2 * self._zeros() + 4 * len(self.stages) + _POINTERS
+
+    def _zeros(self) -> int:
+        """int16 values of the row that stands for rows of padding."""
+        pitches = [_line(s, i).pitch for i, s in enumerate(self.stages) if kind(s) == "taps"]
+        return max([*pitches, 2])
+
+    def context(self, site: Site) -> dict[str, Any]:
+        """See Op."""
+        stages = [self._stage(i) for i in range(len(self.stages))]
+        x, y = self.stages[0].site.x, self.stages[-1].site.output
+        return {
+            "stages": stages,
+            "zeros": self._zeros(),
+            "scratch": self.scratch_bytes(),
+            "source": {"width": x.shape[2], "channels": x.shape[3], "zero": x.zero_point},
+            "rows": y.shape[1],
+        }
+
+    def _stage(self, i: int) -> dict[str, Any]:
+        stage, line = self.stages[i], _line(self.stages[i], i)
+        last = i + 1 == len(self.stages)
+        return {
+            "name": _short(stage),
+            "kind": kind(stage),
+            "comment": f"{stage.op.tflite[0]} {stage.op.title()}: "
+            f"{stage.site.x.dims} -> {stage.site.output.dims}",
+            "line": _line_context(line),
+            "rows": _row_context(stage.rows),
+            "into": _output(stage) if last else _into_line(self.stages[i + 1], i + 1),
+            "before": _short(self.stages[i - 1]) if i else "",
+            **_KINDS[kind(stage)](stage, line, last),
+        }
+
+
+def kind(stage: Stage) -> str:
+    """Which kernel computes a stage."""
+    op = stage.op
+    if not isinstance(op, Convolution):
+        return "pool"
+    inputs, outputs = stage.channels
+    if isinstance(op, DepthwiseConv2D) or inputs == 1:
+        return "taps"
+    assert isinstance(op, Conv2D)
+    size = stage.site.inputs[1].shape[1:3]
+    plain = op.stride == (1, 1) and op.repeat == (1, 1)
+    if size == (1, 1) and plain and inputs <= STREAM_CHANNELS:
+        return "stream"
+    if outputs == 1 and size[0] > 1 and plain:
+        return "scatter"
+    return "tile"
+
+
+def _short(stage: Stage) -> str:
+    return stage.node.name.split("_")[0]
+
+
+def _line(stage: Stage, position: int) -> Line:
+    """The buffer in front of a stage."""
+    left, right = stage.columns.padding
+    chosen = kind(stage)
+    if chosen == "taps":
+        right = max(right, _cells_read(stage.columns) - left - stage.columns.source)
+    layout = {"taps": Layout.PLANAR, "pool": Layout.PLANAR, "stream": Layout.INTERLEAVED}.get(
+        chosen, Layout.PAIRED
+    )
+    depth = 1 if chosen == "scatter" else min(stage.rows.taps, stage.rows.source)
+    return Line(layout, stage.channels[0], stage.columns.source, left, right, depth)
+
+
+def _line_context(line: Line) -> dict[str, Any]:
+    return {
+        "row": line.row,
+        "depth": line.depth,
+        "left": line.left,
+        "pitch": line.pitch,
+        "step": line.step,
+        "plane": line.plane,
+        "dims": line.dims,
+        "width": line.width,
+        "layout": line.layout.value,
+        "words": line.plane // 2,
+    }
+
+
+def _row_context(rows: Axis) -> dict[str, Any]:
+    """How a row function finds its source rows: floor((y * stride - before) / repeat)."""
+    lift = -(-rows.before // rows.repeat)  # keeps what is divided from being negative
+    return {
+        "source": rows.source,
+        "outputs": rows.outputs,
+        "taps": rows.taps,
+        "stride": rows.stride,
+        "before": rows.before,
+        "repeat": rows.repeat,
+        "lift": lift,
+        "offset": lift * rows.repeat - rows.before,
+        "counts": [int(rows.folding(p).any(axis=1).sum()) for p in range(rows.repeat)],
+    }
+
+
+def _into_line(after: Stage, position: int) -> dict[str, Any]:
+    return {"type": "on_half_t", "final": False, **_line_context(_line(after, position)),
+            "name": _short(after)}  # fmt: skip
+
+
+def _output(stage: Stage) -> dict[str, Any]:
+    _, width, channels = stage.site.output.shape[1:]
+    return {"type": "int8_t", "final": True, "row": width * channels, "step": channels, "plane": 1,
+            "layout": "interleaved", "left": 0, "name": "out", "depth": 1}  # fmt: skip
+
+
+def _narrow_context(n: Narrowing, final: bool) -> dict[str, Any]:
+    """How the template ends a sum: the form and its constants."""
+    return {
+        "form": n.form.value,
+        "shift": n.shift,
+        "zero": n.zero,
+        "low": n.low,
+        "high": n.high,
+        "clamps": n.clamps,
+        "signed": final or n.form is not Form.FLOOR,
+    }
+
+
+def _numbers(stage: Stage, n: Narrowing, final: bool) -> NDArray[np.int64]:
+    """Bias, multiplier and addend of each channel [channels, 3]."""
+    op, site = stage.op, stage.site
+    assert isinstance(op, Convolution)
+    addend = np.array(n.addend)
+    if n.form is Form.FLOOR and final:
+        addend = addend + (n.zero << n.shift)
+    bias = op.bias(site) << np.array(n.scale_bits)
+    return np.stack([bias, np.array(n.multiplier), addend], axis=1)
+
+
+def _scaled(weights: NDArray[np.int64], n: Narrowing) -> NDArray[np.int64]:
+    """Weights [channels, ...] with the factors of their channels."""
+    factors = 1 << np.array(n.scale_bits)
+    return weights * factors.reshape(-1, *([1] * (weights.ndim - 1)))
+
+
+def pack(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Two int16 as one int32 word."""
+    assert max(np.abs(low).max(initial=0), np.abs(high).max(initial=0)) < 2**15
+    return ((low & 0xFFFF) | (high << 16)).astype(np.int32).astype(np.int64)
+
+
+# --- taps: a kernel slides along one plane ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Term:
+    """One product of pairs: a word of a row, or what straddles two, by a word of weights."""
+
+    operand: str
+    exchanged: bool
+    weight: int
+
+
+@dataclass(frozen=True)
+class TapProgram:
+    """What one turn of the loop along a row does, for every source row alike."""
+
+    words: int  #: words of the row that are read
+    straddles: tuple[int, ...]  #: k: the pair across words k and k + 1
+    outputs: tuple[tuple[Term, ...], ...]
+
+    @property
+    def pairs(self) -> list[int]:
+        """Words loaded two at a time."""
+        return list(range(0, self.words - 1, 2))
+
+
+def tap_words(axis: Axis) -> list[tuple[int, int]]:
+    """Return (phase, first tap) of each word of weights of one source row."""
+    phases = dict.fromkeys(axis.phase(o) for o in range(min(axis.period, axis.outputs)))
+    return [(p, t) for p in phases for t in range(0, _tap_count(axis, p), 2)]
+
+
+def tap_program(axis: Axis, outputs: Sequence[int]) -> TapProgram:
+    """Plan how neighbouring outputs are computed from words that begin at the first one's source."""
+    index = {key: i for i, key in enumerate(tap_words(axis))}
+    origin = axis.first(outputs[0])
+    straddles: dict[int, None] = {}
+    words = 0
+    program = []
+    for output in outputs:
+        phase, start = axis.phase(output), axis.first(output) - origin
+        count = _tap_count(axis, phase)
+        terms = []
+        for tap in range(0, count, 2):
+            cell = start + tap
+            odd, pair = cell % 2 == 1, tap + 1 < count
+            if odd and pair:
+                straddles[cell // 2] = None
+            operand = f"x{cell // 2}" + ("s" if odd and pair else "")
+            terms.append(Term(operand, odd, index[phase, tap]))
+            words = max(words, cell // 2 + (2 if odd and pair else 1))
+        program.append(tuple(terms))
+    return TapProgram(words, tuple(straddles), tuple(program))
+
+
+def _tap_count(axis: Axis, phase: int) -> int:
+    return int(axis.folding(phase).any(axis=1).sum())
+
+
+def _turns(axis: Axis) -> tuple[int, list[int], list[int]]:
+    """Return (turns, outputs of a turn, outputs that remain); a turn moves by whole words."""
+    group = axis.period * (1 if axis.step % 2 == 0 else 2)
+    while group * 2 <= UNROLL:
+        group *= 2
+    turns = axis.outputs // group
+    return turns, list(range(group)), list(range(turns * group, axis.outputs))
+
+
+def _cells_read(axis: Axis) -> int:
+    """Cells of a row, with its padding, that the words of all turns cover."""
+    turns, turn, rest = _turns(axis)
+    moved = turns * len(turn) // axis.period * axis.step
+    last = moved - len(turn) // axis.period * axis.step if turns else 0
+    reads = [last + 2 * tap_program(axis, turn).words] if turns else []
+    reads += [moved + 2 * tap_program(axis, rest).words] if rest else []
+    return max(reads)
+
+
+def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+    axis, n = stage.columns, stage.narrowing()
+    turns, turn, rest = _turns(axis)
+    inputs, outputs = stage.channels
+    words = tap_words(axis)
+    tables = [
+        np.concatenate([_tap_table(stage, n, phase, words), _numbers(stage, n, final)], axis=1)
+        for phase in range(stage.rows.repeat)
+    ]
+    return {
+        "turns": turns,
+        "turn": tap_program(axis, turn) if turns else None,
+        "turn_outputs": len(turn),
+        "advance": len(turn) // axis.period * axis.step // 2,
+        "rest": tap_program(axis, rest) if rest else None,
+        "weights_per_row": len(words),
+        "channels": outputs,
+        "multiplier": outputs // inputs if isinstance(stage.op, DepthwiseConv2D) else 0,
+        "table": np.stack(tables).ravel().tolist(),
+        "table_channel": tables[0].shape[1],
+        "narrow": _narrow_context(n, final),
+    }
+
+
+def _tap_table(
+    stage: Stage, n: Narrowing, row_phase: int, words: Iterable[tuple[int, int]]
+) -> NDArray[np.int64]:
+    """Words [output channel, source row * word]."""
+    columns = []
+    for phase, tap in words:
+        folded = _scaled(stage.folded(row_phase, phase), n)[..., 0]  # [channel, row, column]
+        padded = np.pad(folded, ((0, 0), (0, 0), (0, 1)))
+        columns.append(pack(padded[:, :, tap], padded[:, :, tap + 1]))
+    table: NDArray[np.int64] = np.stack(columns, axis=2)
+    return table.reshape(table.shape[0], -1)
+
+
+# --- stream: 1x1, weights of one output channel in registers ----------------------------------
+
+
+def _stream(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+    n = stage.narrowing()
+    weights = _channel_pairs(_scaled(stage.folded(0, 0), n))[:, 0, 0]  # [output, pair]
+    width = stage.columns.outputs
+    unroll = min(4, width)
+    return {
+        "pairs": line.pairs,
+        "unroll": unroll,
+        "turns": width // unroll,
+        "rest": width % unroll,
+        "channels": stage.channels[1],
+        "table": np.concatenate([weights, _numbers(stage, n, final)], axis=1).ravel().tolist(),
+        "table_channel": line.pairs + 3,
+        "narrow": _narrow_context(n, final),
+    }
+
+
+def _channel_pairs(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pack [..., channel] into words [..., pair]."""
+    if weights.shape[-1] % 2:
+        weights = np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, 1)])
+    return pack(weights[..., 0::2], weights[..., 1::2])
+
+
+# --- tile: some pixels by some output channels at a time ---------------------------------------
+
+
+def _tile(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+    n, axis = stage.narrowing(), stage.columns
+    outputs = stage.channels[1]
+    wide = 1 if outputs == 1 else 2
+    phases = list(range(min(axis.period, axis.outputs)))
+    counts = [len(range(p, axis.outputs, axis.period)) for p in phases]
+    pixels = max(t for t in (1, 2, 4) if t <= min(counts) and t * wide <= 4)
+    firsts = [min(o, outputs - wide) for o in range(0, outputs, wide)]
+    tables = []
+    for row_phase in range(stage.rows.repeat):
+        for p in phases:
+            words = _channel_pairs(_scaled(stage.folded(row_phase, axis.phase(p)), n))
+            # [tile][row][pair][column][output]
+            tiles = np.stack([words[f : f + wide] for f in firsts])
+            tables.append(tiles.transpose(0, 2, 4, 3, 1).ravel())
+    return {
+        "phases": [
+            {"first": axis.first(p), "count": c, "output": p}
+            for p, c in zip(phases, counts, strict=True)
+        ],
+        "period": axis.period,
+        **_tile_program(axis, line, pixels, wide),
+        "firsts": firsts,
+        "channels": outputs,
+        "table": np.concatenate(tables).tolist(),
+        "table_phase": len(tables[0]),
+        "table_row": line.pairs * axis.taps * wide,
+        "table_tile": len(tables[0]) // len(firsts),
+        "numbers": _numbers(stage, n, final).ravel().tolist(),
+        "narrow": _narrow_context(n, final),
+    }
+
+
+def _tile_program(axis: Axis, line: Line, pixels: int, wide: int) -> dict[str, Any]:
+    """Words of one pair of channels that a tile reads, and the products of each."""
+    words = (pixels - 1) * axis.step + axis.taps
+    products = [
+        [(p, w - p * axis.step) for p in range(pixels) if 0 <= w - p * axis.step < axis.taps]
+        for w in range(words)
+    ]
+    return {
+        "pixels": pixels,
+        "wide": wide,
+        "taps": axis.taps,
+        "step": axis.step,
+        "words": words,
+        "products": products,
+        "pairs": line.pairs,
+        "unroll": max(u for u in (1, 2, 3) if line.pairs % u == 0),
+    }
+
+
+# --- scatter: each source row is added to all the sums it belongs to, and forgotten -------------
+
+
+def _sum_rows(stage: Stage) -> int:
+    return stage.rows.kernel
+
+
+def _scatter(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+    n, axis = stage.narrowing(), stage.columns
+    pixels = max(t for t in (1, 2, 4) if t <= axis.outputs)
+    words = _channel_pairs(_scaled(stage.folded(0, 0), n))[0]  # [row, column, pair]
+    return {
+        **_tile_program(axis, line, pixels, 1),
+        "first": axis.first(0),
+        "count": axis.outputs,
+        "kernel_rows": stage.rows.kernel,
+        "table": words.transpose(0, 2, 1).ravel().tolist(),
+        "table_row": line.pairs * axis.taps,
+        "numbers": _numbers(stage, n, final).ravel().tolist(),
+        "narrow": _narrow_context(n, final),
+    }
+
+
+# --- pool ----------------------------------------------------------------------------------------
+
+
+def _pool(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+    return {
+        "channels": stage.channels[1],
+        "kernel": (stage.rows.kernel, stage.columns.kernel),
+        "stride": stage.columns.stride,
+        "count": stage.columns.outputs,
+        "zero": stage.site.x.zero_point,
+    }
+
+
+_KINDS = {"taps": _taps, "stream": _stream, "tile": _tile, "scatter": _scatter, "pool": _pool}

@@ -83,6 +83,13 @@ class Board:
         """The memory regions of the board itself."""
         return self.native.memory
 
+    @property
+    def default_target(self) -> str:
+        """The target to run on when nobody says: the first in the board's file."""
+        if not self.targets:
+            raise ConfigError(f"board {self.name} has no [targets.NAME] to run on")
+        return next(iter(self.targets))
+
     def variant(self, target: str | None) -> Variant:
         """Return how to build for ``target``; None is the board itself, unlisted a ConfigError."""
         if target is None:

@@ -229,7 +229,7 @@ def run(
 @board_option
 @click.option("--out", type=FolderPath, required=True, help="Folder for the library.")
 @click.option("--name", help="Prefix of all C names. Default: the file's name.")
-@target_option
+@click.option("--target", help="Where it runs: unicorn, qemu, host. Default: the board's first.")
 @toolchain_option
 @json_option
 @quiet_option
@@ -238,7 +238,7 @@ def compile_(
     board: str,
     out: Path,
     name: str | None,
-    target: str,
+    target: str | None,
     toolchain: str,
     as_json: bool,
     quiet: bool,
@@ -249,6 +249,7 @@ def compile_(
     Examples:
       ongen compile model.tflite --board stm32f746 --out lib
       ongen compile model.tflite --board cortex-a72 --out lib --name hear --json
+      ongen compile model.tflite --board host --out lib --toolchain gcc
     """
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import compile_model

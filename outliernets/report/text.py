@@ -40,6 +40,7 @@ def _library_table(report: Mapping[str, Any]) -> str:
         ("flash, check program", _kib(footprint["flash"])),
         ("RAM, check program", _kib(footprint["ram"])),
         ("instructions per network run", _count(report["instructions"]["network"])),
+        *_measured_time(report["latency_ms"]),
         ("files", " ".join(report["files"])),
     ]
     title = f"{report['name']} on {report['board']}: {report['verdict']}"
@@ -104,6 +105,14 @@ def _sound(report: Mapping[str, Any]) -> str:
 def _stack(footprint: Mapping[str, Any]) -> str:
     reserved = footprint["stack_reserved"]
     return _kib(footprint["stack"]) + (f" of {_kib(reserved)}" if reserved else "")
+
+
+def _measured_time(latency: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if latency["measured"] is None:
+        return []
+    median, low, high = (1000.0 * latency[key] for key in ("measured", "low", "high"))
+    text = f"{median:.1f} us, median of {latency['runs']}, quartiles {low:.1f} and {high:.1f}"
+    return [("time per network run", f"{text} ({latency['basis']})")]
 
 
 def _kib(count: int) -> str:

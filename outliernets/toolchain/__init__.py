@@ -9,7 +9,9 @@ from outliernets.toolchain.base import (
     program_includes,
     program_sources,
 )
+from outliernets.toolchain.cpus import HOST
 from outliernets.toolchain.gcc import GccToolchain
+from outliernets.toolchain.host import HostGccToolchain, HostZigToolchain
 from outliernets.toolchain.zig import ZigToolchain
 
 __all__ = [
@@ -26,13 +28,18 @@ TOOLCHAINS: dict[str, type[GccToolchain] | type[ZigToolchain]] = {
     "zig": ZigToolchain,
     "gcc": GccToolchain,
 }
+HOST_TOOLCHAINS: dict[str, type[GccToolchain] | type[ZigToolchain]] = {
+    "zig": HostZigToolchain,
+    "gcc": HostGccToolchain,
+}
 
 
 def get(name: str, board: Board) -> Toolchain:
     """Return a toolchain for a board; MissingToolError says how to install an absent one."""
     if name not in TOOLCHAINS:
         raise ConfigError(f"unknown toolchain '{name}' ({near_miss(name, TOOLCHAINS)})")
-    return TOOLCHAINS[name](create_cpu(board))
+    kinds = HOST_TOOLCHAINS if board.cpu == HOST else TOOLCHAINS
+    return kinds[name](create_cpu(board))
 
 
 def available(board: Board) -> list[str]:

@@ -1,5 +1,6 @@
 """What each processor means to the compilers: a new one is one entry here."""
 
+import platform
 from dataclasses import dataclass
 
 from outliernets.errors import ConfigError, near_miss
@@ -15,6 +16,7 @@ class Cpu:
     gcc: tuple[str, ...]
 
 
+HOST = "host"  #: the processor of this machine, whatever it is
 _ARM = ("arm-none-eabi-", "gcc-arm-none-eabi")
 _AARCH64 = ("aarch64-linux-gnu-", "gcc-aarch64-linux-gnu")
 
@@ -28,6 +30,11 @@ CPUS: dict[str, Cpu] = {
         ("-target", "aarch64-freestanding-none", "-mcpu=cortex_a72"),
         *_AARCH64,
         ("-mcpu=cortex-a72", "-fno-pie", "-mno-outline-atomics"),
+    ),
+    HOST: Cpu(
+        ("-target", f"{platform.machine()}-freestanding-none", "-mcpu=native"),
+        *("", "gcc"),
+        ("-march=native", "-fno-pie", "-fno-stack-protector"),
     ),
 }
 

@@ -6,9 +6,10 @@
 #define FAULT_ENDLESS 102
 #define LOOP 103
 #define DEEP 104
+#define FAULT_UNALIGNED 105
 
-/* On a microcontroller: data and code in regions of their own, which start-up must fill. */
-#if defined(__aarch64__)
+/* On a microcontroller with such regions: data and code in them, which start-up must fill. */
+#if !defined(STUB_IN_TCM)
 #define PLACE(section_name)
 #else
 #define PLACE(section_name) __attribute__((section(section_name)))
@@ -33,11 +34,16 @@ int stub_push(stub_state_t *s, const int16_t *pcm, size_t n, stub_result_t *r) {
     return 0;
 }
 
-/* Three instructions each time on both architectures: the test counts them. */
+/* Three instructions each time on every architecture: the test counts them. */
 PLACE(".itcm") __attribute__((noinline)) void counted_loop(uint32_t n);
 PLACE(".itcm") __attribute__((noinline)) void counted_loop(uint32_t n) {
 #if defined(__aarch64__)
     __asm__ volatile("1: add x9, x9, #1\n subs %w0, %w0, #1\n b.ne 1b\n" : "+r"(n) : : "x9", "cc");
+#elif defined(__x86_64__)
+    __asm__ volatile("1: inc %%rcx\n dec %0\n jnz 1b\n" : "+r"(n) : : "rcx", "cc");
+#elif __ARM_ARCH == 6 /* also one of 32 bits */
+    __asm__ volatile(".syntax unified\n1: mrs r3, apsr\n subs %0, %0, #1\n bne 1b\n"
+                     : "+l"(n) : : "r3", "cc");
 #else
     __asm__ volatile("1: add.w r3, r3, #1\n subs %0, %0, #1\n bne 1b\n" : "+r"(n) : : "r3", "cc");
 #endif
@@ -58,9 +64,13 @@ __attribute__((noinline)) void misbehave(int8_t how) {
     } else if (how == FAULT_UNDEFINED) {
 #if defined(__aarch64__)
         __asm__ volatile("udf #0");
+#elif defined(__x86_64__)
+        __asm__ volatile("ud2");
 #else
         __asm__ volatile("udf.w #0");
 #endif
+    } else if (how == FAULT_UNALIGNED) {
+        (void)*(volatile uint32_t *)((uintptr_t)&scale + 1U);
     } else if (how == FAULT_ENDLESS) {
         for (volatile uint32_t i = 0;; i++) {
         }

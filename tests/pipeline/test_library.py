@@ -1,0 +1,58 @@
+"""``ongen compile`` for this machine: exact, and its time measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from outliernets.errors import ConfigError
+from outliernets.pipeline import compile_model
+from outliernets.pipeline.stage import Silence
+from outliernets.report import as_text
+from tests.tflite_builder import TfliteBuilder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A fully connected layer of 64 to 32."""
+    b = TfliteBuilder()
+    x, y = b.activation([1, 64]), b.activation([1, 32], 0.1, -5)
+    w = b.weights([32, 64], 32, per_channel=False)
+    b.op("FULLY_CONNECTED", [x, w, b.bias(x, w, 32)], y, "FullyConnectedOptions")
+    path = tmp_path / "dense.tflite"
+    path.write_bytes(b.build(x, y))
+    return path
+
+
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_on_this_machine_it_is_exact_and_timed(
+    model: Path, tmp_path: Path, compiler: str, has_compiler
+) -> None:
+    has_compiler(compiler)
+    report = compile_model(model, "host", tmp_path / "lib", Silence(), toolchain_name=compiler)
+    assert report["verdict"] == "PASS"
+    assert report["parity"]["network_exact"]
+    assert report["instructions"] == {"mel_frame": None, "network": None, "window": None}
+    assert report["target"]["name"] == "host"
+    latency = report["latency_ms"]
+    assert 0 < latency["low"] <= latency["measured"] <= latency["high"] < 10
+    assert latency["estimated"] is None
+    assert report["footprint"]["network_flash"] > 64 * 32
+    text = as_text(report)
+    assert f"{1000 * latency['measured']:.1f} us, median of {latency['runs']}" in text
+    assert "measured on this machine, noisy" in text
+    assert json.loads((tmp_path / "lib" / "library.json").read_text()) == report
+
+
+def test_elsewhere_no_time_is_claimed(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("unicorn")
+    report = compile_model(model, "stm32f746", tmp_path / "lib", Silence())
+    assert report["target"]["name"] == "unicorn"
+    assert report["latency_ms"] == {"estimated": None, "measured": None}
+    assert report["instructions"]["network"] > 64 * 32
+    assert " us," not in as_text(report)
+
+
+def test_another_boards_target_is_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="board host does not run on target 'unicorn'"):
+        compile_model(model, "host", tmp_path / "lib", Silence(), target_name="unicorn")

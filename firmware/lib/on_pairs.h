@@ -12,7 +12,6 @@
 
 #if defined(__ARM_FEATURE_DSP) && (__ARM_FEATURE_DSP == 1) && !defined(__aarch64__)
 #define ON_DSP 1
-#include <arm_acle.h>
 #else
 #define ON_DSP 0
 #endif
@@ -34,11 +33,16 @@ static inline int32_t on_high(int32_t pair)
     return pair >> 16;
 }
 
+/* The assembly is volatile so that it stays in the order in which it is written: that order is chosen
+ * to need few registers, and compilers that change it run out of them. */
+
 /* acc + x.low * w.low + x.high * w.high; the sum must fit 32 bits. */
 static inline int32_t on_dot2(int32_t x, int32_t w, int32_t acc)
 {
 #if ON_DSP
-    return __smlad(x, w, acc);
+    int32_t sum;
+    __asm__ volatile("smlad %0, %1, %2, %3" : "=r"(sum) : "r"(x), "r"(w), "r"(acc));
+    return sum;
 #else
     return acc + (on_low(x) * on_low(w)) + (on_high(x) * on_high(w));
 #endif
@@ -48,7 +52,9 @@ static inline int32_t on_dot2(int32_t x, int32_t w, int32_t acc)
 static inline int32_t on_dot2x(int32_t x, int32_t w, int32_t acc)
 {
 #if ON_DSP
-    return __smladx(x, w, acc);
+    int32_t sum;
+    __asm__ volatile("smladx %0, %1, %2, %3" : "=r"(sum) : "r"(x), "r"(w), "r"(acc));
+    return sum;
 #else
     return acc + (on_low(x) * on_high(w)) + (on_high(x) * on_low(w));
 #endif
@@ -59,7 +65,7 @@ static inline int32_t on_straddle(int32_t x, int32_t y)
 {
 #if ON_DSP
     int32_t pair;
-    __asm__("pkhbt %0, %1, %2" : "=r"(pair) : "r"(y), "r"(x));
+    __asm__ volatile("pkhbt %0, %1, %2" : "=r"(pair) : "r"(y), "r"(x));
     return pair;
 #else
     return (int32_t)(((uint32_t)x & 0xFFFF0000U) | ((uint32_t)y & 0x0000FFFFU));
@@ -71,7 +77,7 @@ static inline int32_t on_add_high(int32_t a, int32_t x, int32_t y)
 {
 #if ON_DSP
     int32_t sum;
-    __asm__("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(x), "r"(y), "r"(a));
+    __asm__ volatile("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(x), "r"(y), "r"(a));
     return sum;
 #else
     return a + (int32_t)(((int64_t)x * y) >> 32);
@@ -84,15 +90,28 @@ static inline int32_t on_mul_high_rounded(int32_t x, int32_t y)
     return (int32_t)((((int64_t)x * y) + INT64_C(0x80000000)) >> 32);
 }
 
-/* Two neighbouring words at p[at] and p[at + 1]; at is a constant. One instruction where there is one:
- * compilers rarely find it. */
+/* Words of a row or a table. ON_WORD is p[at]; ON_WORDS are p[at] and p[at + 1]; at is a constant.
+ * ON_NEXT and ON_NEXTS read from *p and move p behind what was read. */
 #if ON_DSP
-#define ON_LOAD2(first, second, p, at) \
-    __asm__("ldrd %0, %1, [%2, %3]" \
-            : "=r"(first), "=r"(second) \
-            : "r"(p), "n"((at) * 4), "m"(*(const on_pair_t(*)[(at) + 2])(p)))
+#define ON_WORD(word, p, at) \
+    __asm__ volatile("ldr %0, [%1, %2]" \
+                     : "=r"(word) \
+                     : "r"(p), "n"((at) * 4), "m"(*(const on_pair_t(*)[(at) + 1])(p)))
+#define ON_WORDS(first, second, p, at) \
+    __asm__ volatile("ldrd %0, %1, [%2, %3]" \
+                     : "=r"(first), "=r"(second) \
+                     : "r"(p), "n"((at) * 4), "m"(*(const on_pair_t(*)[(at) + 2])(p)))
+#define ON_NEXT(word, p) \
+    __asm__ volatile("ldr %0, [%1], #4" : "=r"(word), "+r"(p) : "m"(*(const on_pair_t(*)[1])(p)))
+#define ON_NEXTS(first, second, p) \
+    __asm__ volatile("ldrd %0, %1, [%2], #8" \
+                     : "=r"(first), "=r"(second), "+r"(p) \
+                     : "m"(*(const on_pair_t(*)[2])(p)))
 #else
-#define ON_LOAD2(first, second, p, at) ((first) = (p)[at], (second) = (p)[(at) + 1])
+#define ON_WORD(word, p, at) ((word) = (p)[at])
+#define ON_WORDS(first, second, p, at) ((first) = (p)[at], (second) = (p)[(at) + 1])
+#define ON_NEXT(word, p) ((word) = *(p)++)
+#define ON_NEXTS(first, second, p) ((first) = (p)[0], (second) = (p)[1], (p) += 2)
 #endif
 
 /* x less 1 if it is negative: what makes rounding up of halves rounding away from zero. */
@@ -129,15 +148,19 @@ static inline int32_t on_narrow_s8(int32_t x, int32_t bits)
  * can see through become instructions that build them again at every use. */
 #define ON_OPAQUE(p) __asm__("" : "+r"(p))
 
-/* Set words to 0, without the libc's memset that compilers would put in the place of a plain loop. */
+/* Set a multiple of 4 words to 0, without the libc's memset that compilers would put in the place of a plain loop. */
 static inline void on_clear(void *memory, int32_t words)
 {
     on_pair_t *word = memory;
     const on_pair_t *const end = word + words;
-    while (word != end) {
-        *word++ = 0;
+    do {
+        word[0] = 0;
+        word[1] = 0;
+        word[2] = 0;
+        word[3] = 0;
+        word += 4;
         ON_OPAQUE(word);
-    }
+    } while (word != end);
 }
 
 #endif

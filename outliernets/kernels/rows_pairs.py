@@ -21,7 +21,7 @@ from outliernets.ops.conv2d import Conv2D
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
 
 STREAM_CHANNELS = 12  #: a pointwise stage with more has too many weights for the registers
-_POINTERS = 24  #: bytes of two pointers, and of what a compiler may put between members
+_POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between members
 UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 
 
@@ -35,7 +35,8 @@ class RowsPairs(Rows):
         sums = sum(
             4 * _sum_rows(s) * s.columns.outputs for s in self.stages if kind(s) == "scatter"
         )
-        return lines + sums + 2 * self._zeros() + 4 * len(self.stages) + _POINTERS
+        total = lines + sums + 2 * self._zeros() + 4 * len(self.stages) + _POINTERS
+        return -(-total // 16) * 16
 
     def _zeros(self) -> int:
         """int16 values of the row that stands for rows of padding."""
@@ -50,7 +51,12 @@ class RowsPairs(Rows):
             "stages": stages,
             "zeros": self._zeros(),
             "scratch": self.scratch_bytes(),
-            "source": {"width": x.shape[2], "channels": x.shape[3], "zero": x.zero_point},
+            "source": {
+                "width": x.shape[2],
+                "channels": x.shape[3],
+                "zero": x.zero_point,
+                "unroll": _divisor(x.shape[2], 4),
+            },
             "rows": y.shape[1],
         }
 
@@ -86,6 +92,11 @@ def kind(stage: Stage) -> str:
     if outputs == 1 and size[0] > 1 and plain:
         return "scatter"
     return "tile"
+
+
+def _divisor(n: int, most: int) -> int:
+    """Return the largest divisor of ``n`` up to ``most``."""
+    return max(d for d in range(1, most + 1) if n % d == 0)
 
 
 def _short(stage: Stage) -> str:
@@ -190,7 +201,8 @@ def pack(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
 class Term:
     """One product of pairs: a word of a row, or what straddles two, by a word of weights."""
 
-    operand: str
+    word: int
+    straddles: bool  #: the pair is the high half of ``word`` and the low half of the next
     exchanged: bool
     weight: int
 
@@ -200,13 +212,41 @@ class TapProgram:
     """What one turn of the loop along a row does, for every source row alike."""
 
     words: int  #: words of the row that are read
-    straddles: tuple[int, ...]  #: k: the pair across words k and k + 1
     outputs: tuple[tuple[Term, ...], ...]
 
-    @property
-    def pairs(self) -> list[int]:
-        """Words loaded two at a time."""
-        return list(range(0, self.words - 1, 2))
+    def context(self, rows: int, weights_per_row: int) -> dict[str, Any]:
+        """Return the steps in an order that needs few registers: words are read when needed."""
+        steps: list[dict[str, Any]] = []
+        names: dict[str, None] = {}
+        for output, terms in enumerate(self.outputs):
+            for row in range(rows):
+                for term in terms:
+                    self._fetch(row, term, names, steps)
+                    steps.append(
+                        {
+                            "kind": "dot",
+                            "operand": f"r{row}x{term.word}{'s' if term.straddles else ''}",
+                            "exchanged": term.exchanged,
+                            "weight": row * weights_per_row + term.weight,
+                            "first": row == 0 and term is terms[0],
+                        }
+                    )
+            steps.append({"kind": "out", "output": output})
+        return {"steps": steps, "names": list(names)}
+
+    def _fetch(
+        self, row: int, term: Term, names: dict[str, None], steps: list[dict[str, Any]]
+    ) -> None:
+        """Add the steps that read what a term needs, where it was not read yet."""
+        for word in (term.word, term.word + 1) if term.straddles else (term.word,):
+            if f"r{row}x{word}" not in names:
+                both = word % 2 == 0 and word + 1 < self.words
+                kind = "words" if both else "word"
+                steps.append({"kind": kind, "row": row, "word": word})
+                names |= dict.fromkeys(f"r{row}x{w}" for w in range(word, word + 1 + both))
+        if term.straddles and f"r{row}x{term.word}s" not in names:
+            steps.append({"kind": "straddle", "row": row, "word": term.word})
+            names[f"r{row}x{term.word}s"] = None
 
 
 def tap_words(axis: Axis) -> list[tuple[int, int]]:
@@ -219,7 +259,6 @@ def tap_program(axis: Axis, outputs: Sequence[int]) -> TapProgram:
     """Plan how neighbouring outputs are computed from words that begin at the first one's source."""
     index = {key: i for i, key in enumerate(tap_words(axis))}
     origin = axis.first(outputs[0])
-    straddles: dict[int, None] = {}
     words = 0
     program = []
     for output in outputs:
@@ -228,14 +267,12 @@ def tap_program(axis: Axis, outputs: Sequence[int]) -> TapProgram:
         terms = []
         for tap in range(0, count, 2):
             cell = start + tap
-            odd, pair = cell % 2 == 1, tap + 1 < count
-            if odd and pair:
-                straddles[cell // 2] = None
-            operand = f"x{cell // 2}" + ("s" if odd and pair else "")
-            terms.append(Term(operand, odd, index[phase, tap]))
-            words = max(words, cell // 2 + (2 if odd and pair else 1))
+            odd = cell % 2 == 1
+            straddles = odd and tap + 1 < count
+            terms.append(Term(cell // 2, straddles, odd, index[phase, tap]))
+            words = max(words, cell // 2 + 1 + straddles)
         program.append(tuple(terms))
-    return TapProgram(words, tuple(straddles), tuple(program))
+    return TapProgram(words, tuple(program))
 
 
 def _tap_count(axis: Axis, phase: int) -> int:
@@ -272,10 +309,10 @@ def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
     ]
     return {
         "turns": turns,
-        "turn": tap_program(axis, turn) if turns else None,
+        "turn": _program(stage, turn, len(words)) if turns else None,
         "turn_outputs": len(turn),
         "advance": len(turn) // axis.period * axis.step // 2,
-        "rest": tap_program(axis, rest) if rest else None,
+        "rest": _program(stage, rest, len(words)) if rest else None,
         "weights_per_row": len(words),
         "channels": outputs,
         "multiplier": outputs // inputs if isinstance(stage.op, DepthwiseConv2D) else 0,
@@ -283,6 +320,10 @@ def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "table_channel": tables[0].shape[1],
         "narrow": _narrow_context(n, final),
     }
+
+
+def _program(stage: Stage, outputs: Sequence[int], weights_per_row: int) -> dict[str, Any]:
+    return tap_program(stage.columns, outputs).context(stage.rows.taps, weights_per_row)
 
 
 def _tap_table(
@@ -305,7 +346,7 @@ def _stream(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
     n = stage.narrowing()
     weights = _channel_pairs(_scaled(stage.folded(0, 0), n))[:, 0, 0]  # [output, pair]
     width = stage.columns.outputs
-    unroll = min(4, width)
+    unroll = min(UNROLL, width)
     return {
         "pairs": line.pairs,
         "unroll": unroll,
@@ -376,7 +417,7 @@ def _tile_program(axis: Axis, line: Line, pixels: int, wide: int) -> dict[str, A
         "words": words,
         "products": products,
         "pairs": line.pairs,
-        "unroll": max(u for u in (1, 2, 3) if line.pairs % u == 0),
+        "unroll": _divisor(line.pairs, 6),
     }
 
 
@@ -393,6 +434,7 @@ def _scatter(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
     words = _channel_pairs(_scaled(stage.folded(0, 0), n))[0]  # [row, column, pair]
     return {
         **_tile_program(axis, line, pixels, 1),
+        "pixels_done": _divisor(axis.outputs, 4),
         "first": axis.first(0),
         "count": axis.outputs,
         "kernel_rows": stage.rows.kernel,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from outliernets.graph import Graph, MemoryPlan
 
-ALIGNMENT = 8
+ALIGNMENT = 16
 
 
 @dataclass(frozen=True)

@@ -31,16 +31,37 @@ class RowsPairs(Rows):
 
     def scratch_bytes(self) -> int:
         """Bytes of the line buffers; an upper bound of the C struct's size."""
-        lines = sum(_line(stage, i).size for i, stage in enumerate(self.stages))
+        passing = self._passing()
+        lines = [_line(s).size for i, s in enumerate(self.stages) if i not in passing]
         sums = sum(
             4 * _sum_rows(s) * s.columns.outputs for s in self.stages if kind(s) == "scatter"
         )
-        total = lines + sums + 2 * self._zeros() + 4 * len(self.stages) + _POINTERS
+        total = sum(lines) + 2 * sum(self._passing_sizes()) + sums + 2 * self._zeros() + 4 * len(self.stages) + _POINTERS
         return -(-total // 16) * 16
+
+    def _passing(self) -> dict[int, int]:
+        """Which of the shared rows is in front of a stage, where it is one of them.
+
+        A row that is read as soon as it is made shares its memory with the others of its kind;
+        neighbours take turns, for one is made from the other.
+        """
+        shared: dict[int, int] = {}
+        for i, stage in enumerate(self.stages):
+            line = _line(stage)
+            if line.depth == 1 and stage.rows.taps == 1 and line.left == line.right == 0:
+                shared[i] = 1 - shared.get(i - 1, 1)
+        return shared
+
+    def _passing_sizes(self) -> list[int]:
+        """int16 values of each of the shared rows."""
+        sizes: dict[int, int] = {}
+        for i, which in self._passing().items():
+            sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row)
+        return [sizes[which] for which in sorted(sizes)]
 
     def _zeros(self) -> int:
         """int16 values of the row that stands for rows of padding."""
-        pitches = [_line(s, i).pitch for i, s in enumerate(self.stages) if kind(s) == "taps"]
+        pitches = [_line(s).pitch for s in self.stages if kind(s) == "taps"]
         return max([*pitches, 2])
 
     def context(self, site: Site) -> dict[str, Any]:
@@ -50,6 +71,7 @@ class RowsPairs(Rows):
         return {
             "stages": stages,
             "zeros": self._zeros(),
+            "passing": self._passing_sizes(),
             "scratch": self.scratch_bytes(),
             "source": {
                 "width": x.shape[2],
@@ -61,19 +83,31 @@ class RowsPairs(Rows):
         }
 
     def _stage(self, i: int) -> dict[str, Any]:
-        stage, line = self.stages[i], _line(self.stages[i], i)
+        stage, line = self.stages[i], _line(self.stages[i])
         last = i + 1 == len(self.stages)
         return {
             "name": _short(stage),
             "kind": kind(stage),
             "comment": f"{stage.op.tflite[0]} {stage.op.title()}: "
             f"{stage.site.x.dims} -> {stage.site.output.dims}",
-            "line": _line_context(line),
+            "line": self._line_context(i),
             "rows": _row_context(stage.rows),
-            "into": _output(stage) if last else _into_line(self.stages[i + 1], i + 1),
+            "into": _output(stage) if last else self._into_line(i + 1),
             "before": _short(self.stages[i - 1]) if i else "",
             **_KINDS[kind(stage)](stage, line, last),
         }
+
+    def _line_context(self, i: int) -> dict[str, Any]:
+        which = self._passing().get(i)
+        member = f"{_short(self.stages[i])}_in" if which is None else f"passing{which}"
+        return {
+            "member": member,
+            "passing": which is not None,
+            **_line_context(_line(self.stages[i])),
+        }
+
+    def _into_line(self, i: int) -> dict[str, Any]:
+        return {"type": "on_half_t", "final": False, **self._line_context(i)}
 
 
 def kind(stage: Stage) -> str:
@@ -103,7 +137,7 @@ def _short(stage: Stage) -> str:
     return stage.node.name.split("_")[0]
 
 
-def _line(stage: Stage, position: int) -> Line:
+def _line(stage: Stage) -> Line:
     """The buffer in front of a stage."""
     left, right = stage.columns.padding
     chosen = kind(stage)
@@ -147,15 +181,10 @@ def _row_context(rows: Axis) -> dict[str, Any]:
     }
 
 
-def _into_line(after: Stage, position: int) -> dict[str, Any]:
-    return {"type": "on_half_t", "final": False, **_line_context(_line(after, position)),
-            "name": _short(after)}  # fmt: skip
-
-
 def _output(stage: Stage) -> dict[str, Any]:
     _, width, channels = stage.site.output.shape[1:]
     return {"type": "int8_t", "final": True, "row": width * channels, "step": channels, "plane": 1,
-            "layout": "interleaved", "left": 0, "name": "out", "depth": 1}  # fmt: skip
+            "layout": "interleaved", "left": 0, "depth": 1}  # fmt: skip
 
 
 def _narrow_context(n: Narrowing, final: bool) -> dict[str, Any]:
@@ -390,6 +419,7 @@ def _tile(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
             for p, c in zip(phases, counts, strict=True)
         ],
         "period": axis.period,
+        "whole": all(c % pixels == 0 for c in counts),
         **_tile_program(axis, line, pixels, wide),
         "firsts": firsts,
         "channels": outputs,

@@ -1,10 +1,16 @@
-"""Join chains of ops that make each row from a few rows before them into one node."""
+"""Join chains of ops that make each row from a few rows before them into one node.
+
+A chain is cut where that needs less memory: before the cut, the rows of its second half need not be
+there yet, and after it those of the first half are gone; only the map between them stays.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from outliernets.graph import Graph, Node
 from outliernets.kernels.rows import Rows, Stage, can_stream
+
+SAVING = 0.1  #: share of the memory that a cut must save
 
 MakeRows = Callable[[tuple[Stage, ...]], Rows]
 
@@ -14,7 +20,7 @@ def fuse_rows(graph: Graph, make: MakeRows) -> Graph:
     nodes = []
     for chain in _chains(graph):
         if can_stream(chain[0], graph.site(chain[0])):
-            nodes.append(_fused(graph, chain, make))
+            nodes.extend(_fused(graph, part, make) for part in _cut(graph, chain, make))
         else:
             nodes.extend(chain)
     return replace(graph, nodes=tuple(nodes))
@@ -39,6 +45,23 @@ def _chains(graph: Graph) -> Iterator[list[Node]]:
             chain = []
     if chain:
         yield chain
+
+
+def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> list[list[Node]]:
+    """Return the chain whole, or in two parts if that saves memory worth a copy of the map."""
+
+    def scratch(part: list[Node]) -> int:
+        return make(tuple(Stage(n, graph.site(n)) for n in part)).scratch_bytes()
+
+    def peak(cut: int) -> int:
+        between = graph.tensors[chain[cut - 1].output].size
+        return between + max(scratch(chain[:cut]), scratch(chain[cut:]))
+
+    if len(chain) == 1:
+        return [chain]
+    best = min(range(1, len(chain)), key=peak)
+    worth = peak(best) < (1 - SAVING) * scratch(chain)
+    return [chain[:best], chain[best:]] if worth else [chain]
 
 
 def _fused(graph: Graph, chain: list[Node], make: MakeRows) -> Node:

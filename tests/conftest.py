@@ -11,6 +11,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+    parser.addoption("--networks", type=int, default=300, help="how many random networks to test")
+    parser.addoption("--network", type=int, help="test only the random network of this seed")
 
 
 @pytest.fixture(scope="session")

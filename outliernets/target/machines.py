@@ -1,10 +1,11 @@
-"""The machines unicorn can be: an STM32F7 with its memory map and USART, and a Linux process."""
+"""The machines unicorn can be: STM32s with their memory maps and USARTs, and a Linux process."""
 
 import ctypes
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from outliernets.target.symbols import Functions
 
 CPU_MODELS = {
     "cortex-m0": "UC_CPU_ARM_CORTEX_M0",
+    "cortex-m0plus": "UC_CPU_ARM_CORTEX_M0",  # the same instructions
     "cortex-m3": "UC_CPU_ARM_CORTEX_M3",
     "cortex-m4": "UC_CPU_ARM_CORTEX_M4",
     "cortex-m7": "UC_CPU_ARM_CORTEX_M7",
@@ -260,16 +262,44 @@ class Machine(ABC):
         )
 
 
-class Stm32F7(Machine):
-    """An STM32F7: the board's memory, USART1, and registers that say "ready"; no interrupts.
+Registers = dict[int, int]  #: what was written, by address
+Behaviour = Mapping[int, Callable[[Registers], int]]  #: what is read instead, by address
 
-    DWT.CYCCNT counts instructions. Peripherals without behaviour keep what is written to them.
+
+@dataclass(frozen=True)
+class Usart:
+    """Offsets of a kind of USART's registers: status, received data, data to send."""
+
+    status: int
+    received: int
+    to_send: int
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What a program that polls can tell one STM32 from another by."""
+
+    usart: int  #: address of the USART that talks to the host
+    usart_kind: Usart
+    behaviour: Behaviour
+    cycles: int = 0xE000_1004  #: address of the counter of cycles; DWT.CYCCNT
+    peripherals: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x4008_0000),)  #: first, end
+
+
+class Stm32(Machine):
+    """An STM32: the board's memory, a USART, and registers that say "ready"; no interrupts.
+
+    Its counter of cycles counts instructions. Peripherals without behaviour keep what is written.
     """
 
-    architecture = ("UC_ARCH_ARM", "UC_MODE_THUMB", "UC_MODE_MCLASS")
+    # Not UC_MODE_MCLASS: with it unicorn 2.1 is a Cortex-M33, whatever model is asked for.
+    architecture = ("UC_ARCH_ARM", "UC_MODE_THUMB")
     thumb = True
-    _USART1 = 0x4001_1000
-    _CYCCNT = 0xE000_1004
+    _CORE = (0xE000_0000, 0xE010_0000)  # the private peripheral bus
+
+    def __init__(self, chip: Chip, variant: Variant, cpu: str, elf: Path, limit: int) -> None:
+        self._chip = chip
+        super().__init__(variant, cpu, elf, limit)
 
     def _map(self, variant: Variant) -> None:
         import unicorn
@@ -285,12 +315,16 @@ class Stm32F7(Machine):
                     self._uc.mem_map_ptr(base, region.size, rights, content.ctypes.data)
         for segment in self._segments:
             self._uc.mem_write(segment.load_address, segment.data)
-        self._values: dict[int, int] = {}
+        self._values: Registers = {}
         self._cycles_at_zero = 0
-        self._map_registers(0x4000_0000, self._USART1)
         self._map_usart()
-        self._map_registers(self._USART1 + _PAGE, 0x4008_0000)
-        self._map_registers(0xE000_0000, 0xE010_0000)
+        usart = self._chip.usart & -_PAGE
+        for first, end in (*self._chip.peripherals, self._CORE):
+            if first <= usart < end:
+                self._map_registers(first, usart)
+                self._map_registers(usart + _PAGE, end)
+            else:
+                self._map_registers(first, end)
 
     def _map_registers(self, first: int, end: int) -> None:
         def read(uc: Any, offset: int, size: int, user: Any) -> int:
@@ -299,12 +333,18 @@ class Stm32F7(Machine):
         def write(uc: Any, offset: int, size: int, value: int, user: Any) -> None:
             self._write_register(first + offset, value)
 
-        self._uc.mmio_map(first, end - first, read, None, write, None)
+        if first < end:
+            self._uc.mmio_map(first, end - first, read, None, write, None)
 
     def _map_usart(self) -> None:
+        """Map the USART's whole page: its neighbours there read as zero."""
+        names, kind, offset = self._native.State, self._chip.usart_kind, self._chip.usart % _PAGE
+        self._state[names.STATUS] = offset + kind.status
+        self._state[names.RECEIVED] = offset + kind.received
+        self._state[names.TO_SEND] = offset + kind.to_send
         status = self._library.uc_mmio_map(
             self._uc._uch,
-            ctypes.c_uint64(self._USART1),
+            ctypes.c_uint64(self._chip.usart & -_PAGE),
             ctypes.c_size_t(_PAGE),
             ctypes.c_void_p(self._native.on_usart_read.address),
             ctypes.c_void_p(self._state.ctypes.data),
@@ -315,14 +355,14 @@ class Stm32F7(Machine):
             raise TargetError(f"unicorn refused to map the USART (error {status})")
 
     def _read_register(self, address: int) -> int:
-        if address == self._CYCCNT:
+        if address == self._chip.cycles:
             return (self.instructions() - self._cycles_at_zero) & 0xFFFF_FFFF
-        behaviour = _BEHAVIOUR.get(address)
+        behaviour = self._chip.behaviour.get(address)
         return behaviour(self._values) if behaviour else self._values.get(address, 0)
 
     def _write_register(self, address: int, value: int) -> None:
         self._values[address] = value
-        if address == self._CYCCNT:
+        if address == self._chip.cycles:
             self._cycles_at_zero = self.instructions() - value
 
     def _reset(self, variant: Variant) -> int:
@@ -345,31 +385,54 @@ class Stm32F7(Machine):
         return {n: self._uc.reg_read(getattr(arm_const, f"UC_ARM_REG_{n.upper()}")) for n in names}
 
 
-def _rcc_cr(values: dict[int, int]) -> int:
+def _rcc_cr(values: Registers) -> int:
     value = values.get(0x4002_3800, 0x83)  # RM0385 5.3.1: HSI is on and ready after reset
     return value | (value & 0x1501_0001) << 1  # each oscillator is ready as soon as it is on
 
 
-def _rcc_cfgr(values: dict[int, int]) -> int:
+def _rcc_cfgr(values: Registers) -> int:
     value = values.get(0x4002_3808, 0)
     return value | (value & 3) << 2  # RM0385 5.3.3: SWS follows SW
 
 
-def _pwr_csr1(values: dict[int, int]) -> int:
+def _pwr_csr(values: Registers) -> int:
     control = values.get(0x4000_7000, 0xC000)
     return 1 << 14 | control & 3 << 16  # RM0385 4.4.2: VOSRDY; ODRDY, ODSWRDY follow ODEN, ODSWEN
 
 
-def _ccsidr(values: dict[int, int]) -> int:
+def _clidr(values: Registers) -> int:
+    return 0x0900_0003  # a Cortex-M7 with a cache for instructions and one for data
+
+
+def _ccsidr(values: Registers) -> int:
     return 0xF003_E019  # 4 KiB, four ways of lines of 32 bytes: the STM32F746's data cache
 
 
-_BEHAVIOUR: dict[int, Callable[[dict[int, int]], int]] = {
-    0x4000_7004: _pwr_csr1,
-    0x4002_3800: _rcc_cr,
-    0x4002_3808: _rcc_cfgr,
-    0xE000_ED80: _ccsidr,
-}
+def _g0_rcc_cr(values: Registers) -> int:
+    value = values.get(0x4002_1000, 0x500)  # RM0444 5.4.1: HSI16 is on and ready after reset
+    return value | (value & 1 << 8) << 2 | (value & 0x0101_0000) << 1
+
+
+def _g0_rcc_cfgr(values: Registers) -> int:
+    value = values.get(0x4002_1008, 0)
+    return value | (value & 7) << 3  # RM0444 5.4.3: SWS follows SW
+
+
+_DR = Usart(0x00, 0x04, 0x04)  # RM0390 25
+_RDR = Usart(0x1C, 0x24, 0x28)  # RM0385 31
+
+_F2: Behaviour = {0x4002_3800: _rcc_cr, 0x4002_3808: _rcc_cfgr}
+_F4: Behaviour = {**_F2, 0x4000_7004: _pwr_csr}
+_F7: Behaviour = {**_F4, 0xE000_ED78: _clidr, 0xE000_ED80: _ccsidr}
+_G0: Behaviour = {0x4002_1000: _g0_rcc_cr, 0x4002_1008: _g0_rcc_cfgr}
+_G0_PERIPHERALS = ((0x4000_0000, 0x4003_0000), (0x5000_0000, 0x5000_2000))
+
+CHIPS = {
+    "stm32f2": Chip(0x4000_4800, _DR, _F2),
+    "stm32f4": Chip(0x4000_4400, _DR, _F4),
+    "stm32f7": Chip(0x4001_1000, _RDR, _F7),
+    "stm32g0": Chip(0x4000_4400, _RDR, _G0, cycles=0x4000_0024, peripherals=_G0_PERIPHERALS),
+}  #: by machine: the USARTs are those of the boards' ST-LINKs, the counter of the G0 is TIM2.CNT
 
 
 class LinuxUser(Machine):
@@ -487,4 +550,7 @@ class LinuxUser(Machine):
         return {shown: self._register(name) for shown, name in names.items()}
 
 
-MACHINES: dict[str, type[Machine]] = {"stm32f7": Stm32F7, "linux-user": LinuxUser}
+MACHINES: dict[str, Callable[[Variant, str, Path, int], Machine]] = {
+    **{name: partial(Stm32, chip) for name, chip in CHIPS.items()},
+    "linux-user": LinuxUser,
+}

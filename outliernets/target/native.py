@@ -36,6 +36,9 @@ class State(IntEnum):
     TX_NEXT = auto()
     TX_END = auto()
     POLLS = auto()  #: status reads since the last data read or write
+    STATUS = auto()  #: offset of the USART's status register in its page
+    RECEIVED = auto()  #: offset of the register that received bytes are read from
+    TO_SEND = auto()  #: offset of the register that bytes to send are written to
     SIZE = auto()  #: number of elements
 
 
@@ -56,13 +59,13 @@ _LENGTHS, _CODE, _ELSEWHERE = int(State.LENGTHS), int(State.CODE), int(State.ELS
 _RX, _RX_NEXT, _RX_END = int(State.RX), int(State.RX_NEXT), int(State.RX_END)
 _TX, _TX_NEXT, _TX_END = int(State.TX), int(State.TX_NEXT), int(State.TX_END)
 _POLLS = int(State.POLLS)
+_STATUS, _RECEIVED, _TO_SEND = int(State.STATUS), int(State.RECEIVED), int(State.TO_SEND)
 _IDLE, _FULL, _LIMITED = int(Reason.IDLE), int(Reason.FULL), int(Reason.LIMITED)
 
-# USART of the STM32F7, RM0385 31.8: offsets from the page and bits of ISR.
+# USART of an STM32: bits of its status, the same in all (RM0385 31, RM0390 25).
 _PAGE = 0xFFF
-_ISR, _RDR, _TDR = 0x01C, 0x024, 0x028
-_READY_TO_SEND = 0xC0  # TXE | TC
-_RECEIVED = 0x20  # RXNE
+_TXE_AND_TC = 0xC0
+_RXNE = 0x20
 
 
 def _pointer_as(typing_context, address, kind):  # type: ignore[no-untyped-def]
@@ -134,14 +137,14 @@ def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
 
 
 def _status(s):  # type: ignore[no-untyped-def]
-    """Return ISR. Stops happen here only: unicorn executes the access again when it goes on."""
+    """Return the status. Only here it stops: unicorn does the access again when it goes on."""
     status = 0
     if s[_TX_NEXT] < s[_TX_END]:
-        status |= _READY_TO_SEND
+        status |= _TXE_AND_TC
     else:
         _stop(s, _FULL)
     if s[_RX_NEXT] < s[_RX_END]:
-        status |= _RECEIVED
+        status |= _RXNE
     else:
         s[_POLLS] += numba.uint64(1)
         if s[_POLLS] >= 2:  # twice in a row without data: it waits to receive
@@ -155,9 +158,9 @@ _usart_status = numba.njit(_status)
 def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
     register = offset & _PAGE
-    if register == _ISR:
+    if register == s[_STATUS]:
         return _usart_status(s)
-    if register == _RDR and s[_RX_NEXT] < s[_RX_END]:
+    if register == s[_RECEIVED] and s[_RX_NEXT] < s[_RX_END]:
         s[_POLLS] = 0
         value = carray(_as_pointer(s[_RX], numba.uint8), s[_RX_END])[s[_RX_NEXT]]
         s[_RX_NEXT] += numba.uint64(1)
@@ -167,7 +170,7 @@ def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
 
 def _usart_write(engine, offset, size, value, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
-    if offset & _PAGE != _TDR:
+    if offset & _PAGE != s[_TO_SEND]:
         return
     s[_POLLS] = 0
     if s[_TX_NEXT] < s[_TX_END]:

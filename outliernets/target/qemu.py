@@ -1,4 +1,4 @@
-"""Run firmware in QEMU: a Cortex-M7 MPS2+ board, or a Linux process; bytes go through pipes."""
+"""Run firmware in QEMU: a Cortex-M MPS2 board, or a Linux process; bytes go through pipes."""
 
 import os
 import select
@@ -34,7 +34,7 @@ def _system(machine: str) -> Emulator:
 
 
 MACHINES = {
-    "mps2-an500": _system("mps2-an500"),
+    **{name: _system(name) for name in ("mps2-an385", "mps2-an386", "mps2-an500")},
     "linux-user": Emulator("qemu-aarch64", "qemu-user", ("-cpu", "{cpu}", "{elf}")),
 }
 

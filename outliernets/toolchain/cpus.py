@@ -21,6 +21,21 @@ _ARM = ("arm-none-eabi-", "gcc-arm-none-eabi")
 _AARCH64 = ("aarch64-linux-gnu-", "gcc-aarch64-linux-gnu")
 
 CPUS: dict[str, Cpu] = {
+    "cortex-m0plus": Cpu(  # neither FPU, nor division, nor unaligned access
+        ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0plus"),
+        *_ARM,
+        ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
+    ),
+    "cortex-m3": Cpu(
+        ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m3"),
+        *_ARM,
+        ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
+    ),
+    "cortex-m4": Cpu(  # single-precision FPU; zig's plain cortex_m4 has none
+        ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"),
+        *_ARM,
+        ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+    ),
     "cortex-m7": Cpu(  # single-precision FPU, as in the STM32F74x
         ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16sp"),
         *_ARM,

@@ -47,7 +47,7 @@ class GccToolchain(Toolchain):
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
         # A section the script does not place would be neither copied nor zeroed at start-up.
         script = (
-            ["-T", str(linker_script), "-Wl,--orphan-handling=error"]
+            ["-T", str(linker_script), "-Wl,--orphan-handling=error", "-Wl,-S"]
             if linker_script
             else ["-static", "-no-pie", "-Wl,--build-id=none"]
         )

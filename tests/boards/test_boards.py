@@ -47,7 +47,7 @@ def test_every_board_that_ships_is_whole(name: str) -> None:
     assert board.name == name
     for variant in (board.native, *board.targets.values()):
         for folder in variant.bsp:
-            assert list((resources.firmware() / "bsp" / folder).glob("*.c")), folder
+            assert list((resources.firmware() / "bsp" / folder).glob("*.[ch]")), folder
         if variant.memory:
             assert {"code", "data"} <= {m.role for m in variant.memory}
     assert name in boards.names()
@@ -61,6 +61,24 @@ def test_the_stm32f746_has_its_true_sizes() -> None:
     assert sizes["dtcm"] == (0x2000_0000, 64 * 1024)
     assert sizes["sram1"] == (0x2001_0000, 240 * 1024)
     assert sizes["sram2"] == (0x2004_C000, 16 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("name", "flash", "ram"),
+    [
+        ("stm32f446", 512 * 1024, 128 * 1024),  # DS10693
+        ("stm32f207", 1024 * 1024, 128 * 1024),  # DS6329
+        ("stm32g0b1", 512 * 1024, 128 * 1024),  # DS13560, with parity
+    ],
+)
+def test_smaller_boards_are_one_piece_of_flash_and_one_of_ram(
+    name: str, flash: int, ram: int
+) -> None:
+    board = boards.load(name)
+    for variant in (board.native, *board.targets.values()):
+        code, data = variant.regions
+        assert (code.role, code.size) == ("code", flash)
+        assert (data.role, data.base, data.size) == ("data", 0x2000_0000, ram)
 
 
 def test_a_target_inherits_what_it_does_not_say() -> None:

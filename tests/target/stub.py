@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 MODEL_ID = 0x53545542
 WINDOW = 512
 #: first input bytes that make the model misbehave, as in stub_model.c
-BAD_ADDRESS, UNDEFINED, ENDLESS, LOOP, DEEP = 100, 101, 102, 103, 104
+BAD_ADDRESS, UNDEFINED, ENDLESS, LOOP, DEEP, UNALIGNED = range(100, 106)
 LOOPS = 100_000
 
 
@@ -58,6 +58,7 @@ def build(
     if compiler not in toolchain.available(board):
         pytest.skip(f"toolchain {compiler} is not installed for {board.name}")
     folder.mkdir(parents=True, exist_ok=True)
+    has_tcm = any(region.name == "itcm" for region in board.variant(target).memory)
     return toolchain.get(compiler, board).link(
         [*toolchain.program_sources(board, target), HERE / "stub_model.c", *extra],
         [*toolchain.program_includes(board, target), HERE],
@@ -65,4 +66,5 @@ def build(
         target,
         linker_script(board, target, folder),
         folder,
+        {"STUB_IN_TCM": "1"} if has_tcm else None,
     )

@@ -67,10 +67,12 @@ __attribute__((noinline)) void misbehave(int8_t how) {
 #elif defined(__x86_64__)
         __asm__ volatile("ud2");
 #else
-        __asm__ volatile("udf.w #0");
+        __asm__ volatile("udf #0");
 #endif
     } else if (how == FAULT_UNALIGNED) {
-        (void)*(volatile uint32_t *)((uintptr_t)&scale + 1U);
+        uintptr_t address = (uintptr_t)&scale + 1U;
+        __asm__("" : "+r"(address)); /* a compiler that knows it would read bytes */
+        (void)*(volatile uint32_t *)address;
     } else if (how == FAULT_ENDLESS) {
         for (volatile uint32_t i = 0;; i++) {
         }

@@ -22,10 +22,20 @@ CASES = [
     ("stm32f746", "gcc", "unicorn"),
     ("stm32f746", "zig", "qemu"),
     ("stm32f746", "gcc", "qemu"),
+    ("stm32f446", "zig", "unicorn"),
+    ("stm32f446", "gcc", "unicorn"),
+    ("stm32f446", "gcc", "qemu"),
+    ("stm32f207", "zig", "unicorn"),
+    ("stm32f207", "gcc", "unicorn"),
+    ("stm32f207", "gcc", "qemu"),
+    ("stm32g0b1", "zig", "unicorn"),
+    ("stm32g0b1", "gcc", "unicorn"),
     ("cortex-a72", "zig", "unicorn"),
     ("cortex-a72", "gcc", "unicorn"),
     ("cortex-a72", "gcc", "qemu"),
 ]
+#: one of each instruction set
+KINDS = ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
 
 
 @pytest.fixture(params=CASES, ids="-".join)
@@ -94,6 +104,25 @@ def test_a_crash_names_the_function_and_registers(case: tuple[Target, Firmware],
 
 
 @pytest.mark.emulator
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_an_unaligned_access_is_a_crash_where_the_processor_has_none(
+    compiler: str, stub_firmware: Build
+) -> None:
+    """A real Cortex-M0+ takes a HardFault: the emulator must not hide what would hang there."""
+    for board, crashes in (("stm32g0b1", True), ("stm32f207", False)):
+        firmware = stub_firmware(board, compiler, "unicorn")
+        with UnicornTarget().open(firmware.elf, boards.load(board)) as running:
+            client = Client(running, firmware.elf)
+            client.hello()
+            if crashes:
+                with pytest.raises(TargetError, match="in misbehave"):
+                    misbehave(client, stub.UNALIGNED)
+            else:
+                request = bytes([stub.UNALIGNED]) + bytes(15)
+                assert misbehave(client, stub.UNALIGNED) == stub.infer(request)
+
+
+@pytest.mark.emulator
 def test_requests_of_the_wrong_size_are_refused_and_the_line_goes_on(
     case: tuple[Target, Firmware],
 ) -> None:
@@ -107,7 +136,7 @@ def test_requests_of_the_wrong_size_are_refused_and_the_line_goes_on(
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+@pytest.mark.parametrize("board", KINDS)
 def test_counts_are_exact(board: str, stub_firmware: Build) -> None:
     firmware = stub_firmware(board, "zig", "unicorn")
     with UnicornTarget().open(firmware.elf, boards.load(board)) as running:
@@ -131,7 +160,7 @@ def test_counts_are_exact(board: str, stub_firmware: Build) -> None:
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+@pytest.mark.parametrize("board", KINDS)
 def test_counts_do_not_depend_on_interruptions(
     board: str, stub_firmware: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +177,7 @@ def test_counts_do_not_depend_on_interruptions(
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+@pytest.mark.parametrize("board", KINDS)
 def test_a_runaway_is_stopped(board: str, stub_firmware: Build) -> None:
     firmware = stub_firmware(board, "zig", "unicorn")
     with UnicornTarget(limit=5_000_000).open(firmware.elf, boards.load(board)) as running:
@@ -159,7 +188,7 @@ def test_a_runaway_is_stopped(board: str, stub_firmware: Build) -> None:
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+@pytest.mark.parametrize("board", ["stm32f746", "stm32f446", "stm32f207", "cortex-a72"])
 def test_silence_in_qemu_ends_at_the_timeout(board: str, stub_firmware: Build) -> None:
     firmware = stub_firmware(board, "gcc", "qemu")
     try:

@@ -11,6 +11,13 @@ from outliernets.errors import BuildError, ConfigError, MissingToolError
 from tests.target import stub
 
 COMPILERS = ["zig", "gcc"]
+STACKS = {
+    "stm32f746": 0x4000,
+    "stm32f446": 0x2000,
+    "stm32f207": 0x2000,
+    "stm32g0b1": 0x2000,
+    "cortex-a72": 0x10000,
+}
 
 
 def tiny(flash: int, sram1: int) -> Board:
@@ -24,7 +31,7 @@ def tiny(flash: int, sram1: int) -> Board:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("name", ["stm32f746", "cortex-a72"])
+@pytest.mark.parametrize("name", list(STACKS))
 def test_equal_input_gives_equal_programs_and_sizes_that_add_up(
     tmp_path: Path, name: str, compiler: str
 ) -> None:
@@ -33,7 +40,7 @@ def test_equal_input_gives_equal_programs_and_sizes_that_add_up(
     two = stub.build(board, compiler, None, tmp_path / "somewhere" / "else")
     assert one.elf.read_bytes() == two.elf.read_bytes()
     assert str(tmp_path).encode() not in one.elf.read_bytes()
-    assert one.stack == {"stm32f746": 0x4000, "cortex-a72": 0x10000}[name]
+    assert one.stack == STACKS[name]
     constant, zeroed = {".vectors", ".text", ".rodata"}, {".bss", ".dtcm_bss", ".stack"}
     in_ram = sum(n for s, n in one.sections.items() if s not in constant)
     assert one.ram == in_ram - one.stack
@@ -41,6 +48,30 @@ def test_equal_input_gives_equal_programs_and_sizes_that_add_up(
     assert "receive" in [symbol for symbol, _ in one.symbols[:5]]
     assert one.stack_usage["use_stack"] >= 4000
     assert (one.map is not None and one.map.exists()) == (compiler == "gcc")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize(
+    ("name", "architecture", "has"),
+    [
+        ("stm32f746", 7, {"DSP", "FP"}),
+        ("stm32f446", 7, {"DSP", "FP"}),
+        ("stm32f207", 7, set()),
+        ("stm32g0b1", 6, set()),
+    ],
+)
+def test_compilers_know_what_the_processor_has(
+    tmp_path: Path, name: str, architecture: int, has: set[str], compiler: str
+) -> None:
+    """Both leave out the FPU, or put one in, unless they are told exactly."""
+    macros = {"DSP": "__ARM_FEATURE_DSP", "FP": "__ARM_FP"}
+    checks = [f"__ARM_ARCH != {architecture}", f"defined(__ARM_PCS_VFP) != {int('FP' in has)}"]
+    checks += [f"defined({macro}) != {int(key in has)}" for key, macro in macros.items()]
+    probe = tmp_path / "probe.c"
+    lines = [f'#if {check}\n#error "{check}"\n#endif' for check in checks]
+    probe.write_text("\n".join([*lines, "extern int probe;", "int probe = 1;", ""]))
+    stub.build(boards.load(name), compiler, None, tmp_path / "out", extra=(probe,))
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)

@@ -1,5 +1,7 @@
 /** @file
- * Registers every Cortex-M7 has, by their names in the ARMv7-M ARM (DDI0403E, chapters B3 and C1).
+ * Registers of a Cortex-M, by their names in the ARMv7-M ARM (DDI0403E, chapters B3 and C1).
+ *
+ * ARMv6-M (Cortex-M0+) has VTOR only.
  */
 #ifndef CORTEX_M_H
 #define CORTEX_M_H
@@ -17,6 +19,9 @@
 #define SCB_HFSR REG32(0xE000ED2CU)
 #define SCB_MMFAR REG32(0xE000ED34U)
 #define SCB_BFAR REG32(0xE000ED38U)
+#define SCB_CLIDR REG32(0xE000ED78U)
+#define SCB_CLIDR_INSTRUCTION (1U << 0)
+#define SCB_CLIDR_DATA (1U << 1)
 #define SCB_CCSIDR REG32(0xE000ED80U)
 #define SCB_CSSELR REG32(0xE000ED84U)
 #define SCB_CPACR REG32(0xE000ED88U)

@@ -1,8 +1,10 @@
-/* Start-up of a Cortex-M: vector table, FPU, caches, memory, main(). ARMv7-M ARM (DDI0403E). */
+/* Start-up of a Cortex-M: vector table, FPU, caches, memory, main().
+ *
+ * Sections of the ARMv7-M ARM (DDI0403E); ARMv6-M (DDI0419E) is the same with neither FPU nor caches. */
 #include "bsp.h"
 #include "cortex_m.h"
 
-#define IRQS 98U /* as many as the STM32F74x has (RM0385 10.1.2); more than needed does not hurt */
+#define IRQS 98U /* as many as the STM32F74x has (RM0385 10.1.2), the most of all; more do not hurt */
 
 typedef union {
     const void *stack;
@@ -38,10 +40,14 @@ __attribute__((section(".vectors"), used)) const vector_t on_vectors[16U + IRQS]
 
 /* B3.2.20: full access to CP10 and CP11 before the first floating-point instruction. */
 static void enable_fpu(void) {
+#if defined(__ARM_FP)
     SCB_CPACR |= 0xFU << 20;
     DSB();
     ISB();
+#endif
 }
+
+#if __ARM_ARCH >= 7
 
 /* B2.2.7: invalidate before enabling; caches hold random lines after reset. */
 static void enable_instruction_cache(void) {
@@ -72,6 +78,20 @@ static void enable_data_cache(void) {
     ISB();
 }
 
+/* The Cache Level ID Register has the kinds of the first level: zero in a Cortex-M3 or M4. */
+static void enable_caches(void) {
+    const uint32_t kinds = SCB_CLIDR;
+    if ((kinds & SCB_CLIDR_INSTRUCTION) != 0U) {
+        enable_instruction_cache();
+    }
+    if ((kinds & SCB_CLIDR_DATA) != 0U) {
+        enable_data_cache();
+    }
+}
+#else
+static void enable_caches(void) {}
+#endif
+
 static void fill_memory(void) {
     for (const copy_entry_t *c = on_copy_table; c < on_copy_table_end; c++) {
         const uint32_t *from = c->from;
@@ -91,8 +111,7 @@ _Noreturn void Reset_Handler(void) {
     enable_fpu();
     bsp_stack_paint();
     fill_memory();
-    enable_instruction_cache();
-    enable_data_cache();
+    enable_caches();
     on_cycles_start();
     bsp_init();
     bsp_exit(main());

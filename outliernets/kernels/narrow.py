@@ -20,6 +20,7 @@ from outliernets.fixed import INT8_MAX, INT8_MIN, Multiplier
 
 WEIGHT_BITS = 15  #: magnitude of a packed weight
 SUM_BITS = 31
+MOST_SHIFT = 22  #: a zero point of 8 bits, shifted this far, still leaves a bit of the word
 
 
 class Form(Enum):
@@ -70,12 +71,12 @@ def plan(channels: Sequence[Sums], zero: int, low: int, high: int) -> Narrowing:
     room = [_room(c) for c in channels]
     usual = min(shifts) >= 1 and min(multiplier) > 0
     if usual and zero == low:
-        total = min(r + k for r, k in zip(shifts, room, strict=True))
+        total = min(MOST_SHIFT, *(r + k for r, k in zip(shifts, room, strict=True)))
         bits = tuple(total - r for r in shifts)
-        if min(bits) >= 2 and total <= SUM_BITS + 1:
+        if min(bits) >= 2:
             addend = tuple((1 << (k - 2)) + (1 << (total - 2)) for k in bits)
             return Narrowing(Form.FLOOR, bits, multiplier, addend, total - 1, zero, low, high)
-    if usual and len(set(shifts)) == 1 and min(room) >= 1:
+    if usual and len(set(shifts)) == 1 and min(room) >= 1 and shifts[0] <= MOST_SHIFT:
         r = shifts[0]
         addend = ((1 << (r - 1)) + (zero << r),) * len(shifts)
         return Narrowing(Form.LINEAR, (1,) * len(shifts), multiplier, addend, r, zero, low, high)

@@ -6,6 +6,7 @@ it. Rows are kept as int16 less the zero point (``lines``), weights as pairs of 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
 
 STREAM_CHANNELS = 12  #: a pointwise stage with more has too many weights for the registers
 _POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between members
+SCATTER_PIXELS = 4  #: sums that one turn of a scatter adds to; a row is a multiple of them
 UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 
 
@@ -36,7 +38,14 @@ class RowsPairs(Rows):
         sums = sum(
             4 * _sum_rows(s) * s.columns.outputs for s in self.stages if kind(s) == "scatter"
         )
-        total = sum(lines) + 2 * sum(self._passing_sizes()) + sums + 2 * self._zeros() + 4 * len(self.stages) + _POINTERS
+        total = (
+            sum(lines)
+            + 2 * sum(self._passing_sizes())
+            + sums
+            + 2 * self._zeros()
+            + 4 * len(self.stages)
+            + _POINTERS
+        )
         return -(-total // 16) * 16
 
     def _passing(self) -> dict[int, int]:
@@ -123,7 +132,7 @@ def kind(stage: Stage) -> str:
     plain = op.stride == (1, 1) and op.repeat == (1, 1)
     if size == (1, 1) and plain and inputs <= STREAM_CHANNELS:
         return "stream"
-    if outputs == 1 and size[0] > 1 and plain:
+    if outputs == 1 and size[0] > 1 and plain and stage.columns.outputs % SCATTER_PIXELS == 0:
         return "scatter"
     return "tile"
 
@@ -263,13 +272,19 @@ class TapProgram:
             steps.append({"kind": "out", "output": output})
         return {"steps": steps, "names": list(names)}
 
+    @cached_property
+    def _used(self) -> frozenset[int]:
+        """The words that are read."""
+        terms = [term for terms in self.outputs for term in terms]
+        return frozenset(t.word for t in terms) | {t.word + 1 for t in terms if t.straddles}
+
     def _fetch(
         self, row: int, term: Term, names: dict[str, None], steps: list[dict[str, Any]]
     ) -> None:
         """Add the steps that read what a term needs, where it was not read yet."""
         for word in (term.word, term.word + 1) if term.straddles else (term.word,):
             if f"r{row}x{word}" not in names:
-                both = word % 2 == 0 and word + 1 < self.words
+                both = word % 2 == 0 and word + 1 in self._used
                 kind = "words" if both else "word"
                 steps.append({"kind": kind, "row": row, "word": word})
                 names |= dict.fromkeys(f"r{row}x{w}" for w in range(word, word + 1 + both))
@@ -434,21 +449,43 @@ def _tile(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
 
 def _tile_program(axis: Axis, line: Line, pixels: int, wide: int) -> dict[str, Any]:
     """Words of one pair of channels that a tile reads, and the products of each."""
-    words = (pixels - 1) * axis.step + axis.taps
     products = [
         [(p, w - p * axis.step) for p in range(pixels) if 0 <= w - p * axis.step < axis.taps]
-        for w in range(words)
+        for w in range((pixels - 1) * axis.step + axis.taps)
     ]
     return {
         "pixels": pixels,
         "wide": wide,
         "taps": axis.taps,
         "step": axis.step,
-        "words": words,
-        "products": products,
+        "reads": _reads(products),
         "pairs": line.pairs,
         "unroll": _divisor(line.pairs, 6),
     }
+
+
+def _reads(products: Sequence[Sequence[tuple[int, int]]]) -> list[dict[str, Any]]:
+    """Return the loads of words, two at a time where both are needed, and what they multiply.
+
+    A product is (which of the two words, pixel, tap).
+    """
+    reads = []
+    word = 0
+    while word < len(products):
+        both = word + 1 < len(products) and bool(products[word + 1])
+        used = [products[word], products[word + 1]] if both else [products[word]]
+        if products[word]:
+            reads.append(
+                {
+                    "word": word,
+                    "both": both,
+                    "products": [(h, p, t) for h, some in enumerate(used) for p, t in some],
+                }
+            )
+            word += len(used)
+        else:
+            word += 1
+    return reads
 
 
 # --- scatter: each source row is added to all the sums it belongs to, and forgotten -------------
@@ -460,11 +497,9 @@ def _sum_rows(stage: Stage) -> int:
 
 def _scatter(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
     n, axis = stage.narrowing(), stage.columns
-    pixels = max(t for t in (1, 2, 4) if t <= axis.outputs)
     words = _channel_pairs(_scaled(stage.folded(0, 0), n))[0]  # [row, column, pair]
     return {
-        **_tile_program(axis, line, pixels, 1),
-        "pixels_done": _divisor(axis.outputs, 4),
+        **_tile_program(axis, line, SCATTER_PIXELS, 1),
         "first": axis.first(0),
         "count": axis.outputs,
         "kernel_rows": stage.rows.kernel,

@@ -2,6 +2,7 @@
 #include "tiny_dense.h"
 
 #include "on_fixed.h"
+#include "on_pairs.h"
 
 /* RESHAPE: 3x4x1 -> 12 */
 ON_NOINLINE static void tiny_dense_n00_reshape(const int8_t *restrict x, int8_t *restrict y)
@@ -85,7 +86,7 @@ void tiny_dense_infer(tiny_dense_state_t *s, const int8_t in[TINY_DENSE_IN_SIZE]
     int8_t *const arena = s->arena;
     (void)arena;
     tiny_dense_n00_reshape(in, &arena[0]);
-    tiny_dense_n01_fully_connected(&arena[0], &arena[12]);
-    tiny_dense_n02_fully_connected(&arena[12], &arena[0]);
+    tiny_dense_n01_fully_connected(&arena[0], &arena[16]);
+    tiny_dense_n02_fully_connected(&arena[16], &arena[0]);
     tiny_dense_n03_reshape(&arena[0], out);
 }

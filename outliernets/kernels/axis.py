@@ -1,8 +1,8 @@
 """One axis of a convolution over a map that is first repeated: which source cells an output reads.
 
 Output ``o`` reads cells ``o * stride - before + k`` of the repeated map, which are the source's
-``floor(... / repeat)``. Kernel cells that read the same source cell become one, with the sum of their
-weights; which ones depends only on the *phase* ``(o * stride - before) % repeat``.
+``floor(... / repeat)``. Kernel cells that read the same source cell become one, with the sum of
+their weights; which ones depends only on the *phase* ``(o * stride - before) % repeat``.
 """
 
 from dataclasses import dataclass
@@ -58,4 +58,5 @@ class Axis:
     def folding(self, phase: int) -> NDArray[np.int64]:
         """Return the 0/1 matrix [taps, kernel] that sums kernel cells into source cells."""
         cells = (phase + np.arange(self.kernel)) // self.repeat
-        return (np.arange(self.taps)[:, None] == cells[None, :]).astype(np.int64)
+        matrix: NDArray[np.int64] = np.equal.outer(np.arange(self.taps), cells).astype(np.int64)
+        return matrix

@@ -14,7 +14,7 @@ class Layout(Enum):
 
 @dataclass(frozen=True)
 class Line:
-    """A ring of ``depth`` rows of ``width`` pixels, with ``left`` and ``right`` pixels of padding."""
+    """A ring of ``depth`` rows of ``width`` pixels, with pixels of padding on both sides."""
 
     layout: Layout
     channels: int

@@ -5,11 +5,12 @@ The reference (``fixed.requantize``) rounds twice::
     x = (sum * m + 2**30) >> 31          half up
     q = clamp(x / 2**r, half away from zero, + zero)
 
-For ``x >= 0`` both roundings are one: ``(sum * m + 2**30 + 2**(30 + r)) >> (31 + r)``. With sums that
-carry a factor ``2**k``, ``k >= 2``, in their weights and bias, the two constants are multiples of
-``2**32``, so the whole is a multiply-accumulate of the upper words and one saturating shift. Where the
-zero point is the lower clamp, as after a ReLU, negative ``x`` need no care. That is ``FLOOR``. With one
-``r`` for all channels, ``LINEAR`` corrects the negative ones. ``GENERAL`` is the definition.
+For ``x >= 0`` both roundings are one: ``(sum * m + 2**30 + 2**(30 + r)) >> (31 + r)``. With sums
+that carry a factor ``2**k``, ``k >= 2``, in their weights and bias, the two constants are multiples
+of ``2**32``, so the whole is a multiply-accumulate of the upper words and one saturating shift.
+Where the zero point is the lower clamp, as after a ReLU, negative ``x`` need no care. That is
+``FLOOR``. With one ``r`` for all channels, ``LINEAR`` corrects the negative ones. ``GENERAL`` is
+the definition.
 """
 
 from collections.abc import Sequence

@@ -71,7 +71,10 @@ class Stage:
     def folded(self, row_phase: int, column_phase: int) -> NDArray[np.int64]:
         """Weights of a phase as [output channel, source rows, source columns, channel]."""
         vertical, horizontal = self.rows.folding(row_phase), self.columns.folding(column_phase)
-        return np.einsum("ry,cx,oyxi->orci", vertical, horizontal, self.weights)
+        folded: NDArray[np.int64] = np.einsum(
+            "ry,cx,oyxi->orci", vertical, horizontal, self.weights
+        )
+        return folded
 
     def narrowing(self) -> narrow.Narrowing:
         """How sums become int8."""

@@ -1,7 +1,7 @@
 """Rows for processors whose registers hold two 16-bit numbers (Armv7E-M), and for plain C.
 
-Python decides here what every loop reads, multiplies and stores; the templates ``rows/*.c.j2`` place
-it. Rows are kept as int16 less the zero point (``lines``), weights as pairs of int16.
+Python decides here what every loop reads, multiplies and stores; the templates ``rows/*.c.j2``
+place it. Rows are kept as int16 less the zero point (``lines``), weights as pairs of int16.
 """
 
 from collections.abc import Iterable, Sequence
@@ -300,7 +300,7 @@ def tap_words(axis: Axis) -> list[tuple[int, int]]:
 
 
 def tap_program(axis: Axis, outputs: Sequence[int]) -> TapProgram:
-    """Plan how neighbouring outputs are computed from words that begin at the first one's source."""
+    """Plan how neighbouring outputs are computed from words, the first at their first source."""
     index = {key: i for i, key in enumerate(tap_words(axis))}
     origin = axis.first(outputs[0])
     words = 0

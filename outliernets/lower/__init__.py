@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from outliernets.graph import Graph, Lowered, verify
+from outliernets.kernels.rows import Rows
 from outliernets.kernels.rows_pairs import RowsPairs
 from outliernets.lower.drop_copies import drop_copies
 from outliernets.lower.fold_upsampling import fold_upsampling
@@ -10,24 +11,27 @@ from outliernets.lower.fuse_rows import fuse_rows
 from outliernets.lower.plan_memory import plan_memory
 from outliernets.lower.pointwise_first import pointwise_first
 
+Pass = Callable[[Graph], Graph]
 
-def fuse_rows_as_pairs(graph: Graph) -> Graph:
-    """Fuse rows into kernels that work on pairs of 16-bit numbers."""
-    return fuse_rows(graph, RowsPairs)
-
-
-#: every pass maps a graph to an equivalent one; the order is a decision
-PASSES: tuple[Callable[[Graph], Graph], ...] = (
-    drop_copies,
-    pointwise_first,
-    fold_upsampling,
-    fuse_rows_as_pairs,
-)
+#: how rows are computed, by what the processor is good at (``toolchain.Cpu.kernels``)
+KERNELS: dict[str, type[Rows]] = {"pairs": RowsPairs}
 
 
-def lower(graph: Graph) -> Lowered:
+def passes(kernels: str = "pairs") -> tuple[Pass, ...]:
+    """Return the passes; each maps a graph to an equivalent one, and the order is a decision."""
+
+    def fuse(graph: Graph) -> Graph:
+        return fuse_rows(graph, KERNELS[kernels])
+
+    return drop_copies, pointwise_first, fold_upsampling, fuse
+
+
+PASSES = passes()
+
+
+def lower(graph: Graph, kernels: str = "pairs") -> Lowered:
     """Run all passes, checking the graph after each, and plan the memory."""
-    for apply in PASSES:
+    for apply in passes(kernels):
         graph = apply(graph)
         verify(graph)
     return Lowered(graph, plan_memory(graph))

@@ -17,7 +17,7 @@ MakeRows = Callable[[tuple[Stage, ...]], Rows]
 
 def fuse_rows(graph: Graph, make: MakeRows) -> Graph:
     """Return the graph with every longest chain as one node, also chains of a single op."""
-    nodes = []
+    nodes: list[Node] = []
     for chain in _chains(graph):
         if can_stream(chain[0], graph.site(chain[0])):
             nodes.extend(_fused(graph, part, make) for part in _cut(graph, chain, make))

@@ -69,7 +69,7 @@ def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) ->
     graph = read(model, config.task.identifier)
     name = graph.name
     files = (
-        codegen.network_files(lower(graph), front_end=True)
+        codegen.network_files(lower(graph, toolchain.create_cpu(board).kernels), front_end=True)
         | codegen.detector_files(
             name, mel_plan(config, work.inputs["features"], graph), score_plan(graph, threshold)
         )

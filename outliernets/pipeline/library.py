@@ -43,7 +43,7 @@ def compile_model(
     board.variant(target_name)
     graph = read(model, _identifier(name, model))
     narrator.begin("emit", 1, 3)
-    files = codegen.network_files(lower(graph))
+    files = codegen.network_files(lower(graph, toolchain.create_cpu(board).kernels))
     out.mkdir(parents=True, exist_ok=True)
     firmware.write_sources(files, firmware.NETWORK_LIBRARY, out)
     with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:

@@ -19,6 +19,7 @@ __all__ = [
     "Firmware",
     "Toolchain",
     "available",
+    "create_cpu",
     "get",
     "program_includes",
     "program_sources",

@@ -1,4 +1,4 @@
-"""What each processor means to the compilers: a new one is one entry here."""
+"""What each processor means to the compilers and the kernels: a new one is one entry here."""
 
 import platform
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from outliernets.errors import ConfigError, near_miss
 
 @dataclass(frozen=True)
 class Cpu:
-    """Compiler options of one processor."""
+    """Compiler options of one processor, and the kernels it is given."""
 
     zig: tuple[str, ...]
     gcc_prefix: str  #: of the cross compiler's programs, such as ``arm-none-eabi-``
     gcc_package: str  #: Debian's package of it
     gcc: tuple[str, ...]
+    kernels: str = "pairs"  #: a key of ``lower.KERNELS``
 
 
 HOST = "host"  #: the processor of this machine, whatever it is

@@ -126,7 +126,7 @@ class Op(ABC):
         """Multiply-accumulate operations; 0 for ops that do not multiply weights."""
         return 0
 
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, site: Site) -> int:
         """Bytes of memory the op's C needs while it runs, besides its inputs and output."""
         return 0
 

@@ -42,9 +42,10 @@ def _function(graph: Graph, node: Node) -> dict[str, str]:
 
 
 def _call(graph: Graph, memory: MemoryPlan, node: Node) -> dict[str, Any]:
-    inputs = [t.name for t in graph.site(node).inputs if not t.is_constant]
+    site = graph.site(node)
+    inputs = [t.name for t in site.inputs if not t.is_constant]
     arguments = [_pointer(graph, memory, n) for n in (*inputs, node.output)]
-    if node.op.scratch_bytes():
+    if node.op.scratch_bytes(site):
         arguments.append(f"&arena[{memory.offsets[node.name]}]")
     return {"fn": _function_name(graph, node), "arguments": ", ".join(arguments)}
 

@@ -31,7 +31,7 @@ UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 class RowsPairs(Rows):
     """Rows as pairs of int16."""
 
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, site: Site) -> int:
         """Bytes of the line buffers; an upper bound of the C struct's size."""
         passing = self._passing()
         lines = [_line(s).size for i, s in enumerate(self.stages) if i not in passing]
@@ -81,7 +81,7 @@ class RowsPairs(Rows):
             "stages": stages,
             "zeros": self._zeros(),
             "passing": self._passing_sizes(),
-            "scratch": self.scratch_bytes(),
+            "scratch": self.scratch_bytes(site),
             "source": {
                 "width": x.shape[2],
                 "channels": x.shape[3],

@@ -7,7 +7,7 @@ there yet, and after it those of the first half are gone; only the map between t
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from outliernets.graph import Graph, Node
+from outliernets.graph import Graph, Node, Site
 from outliernets.kernels.rows import Rows, Stage, can_stream
 
 SAVING = 0.1  #: share of the memory that a cut must save
@@ -51,7 +51,8 @@ def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> list[list[Node]]:
     """Return the chain whole, or in two parts if that saves memory worth a copy of the map."""
 
     def scratch(part: list[Node]) -> int:
-        return make(tuple(Stage(n, graph.site(n)) for n in part)).scratch_bytes()
+        stages = tuple(Stage(n, graph.site(n)) for n in part)
+        return make(stages).scratch_bytes(Site(stages[0].site.inputs, stages[-1].site.output))
 
     def peak(cut: int) -> int:
         between = graph.tensors[chain[cut - 1].output].size

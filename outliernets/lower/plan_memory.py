@@ -29,7 +29,7 @@ def lifetimes(graph: Graph) -> dict[str, Lifetime]:
         for name in node.inputs:
             if name in alive:
                 alive[name] = Lifetime(alive[name].first, step)
-        if node.op.scratch_bytes():
+        if node.op.scratch_bytes(graph.site(node)):
             alive[node.name] = Lifetime(step, step)
         if node.output != graph.output:
             alive[node.output] = Lifetime(step, step)
@@ -39,7 +39,7 @@ def lifetimes(graph: Graph) -> dict[str, Lifetime]:
 def plan_memory(graph: Graph) -> MemoryPlan:
     """Place tensors, the largest first, each at the lowest offset that is free while it lives."""
     alive = lifetimes(graph)
-    scratch = {node.name: node.op.scratch_bytes() for node in graph.nodes}
+    scratch = {node.name: node.op.scratch_bytes(graph.site(node)) for node in graph.nodes}
     sizes = {n: _aligned(scratch.get(n) or graph.tensors[n].size) for n in alive}
     offsets: dict[str, int] = {}
     for name in sorted(alive, key=lambda n: (-sizes[n], alive[n].first)):

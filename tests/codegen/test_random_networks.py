@@ -177,7 +177,7 @@ def memory_faults(lowered: Lowered) -> Iterator[str]:
     owner = np.full(memory.size, "", dtype=object)
     for node in graph.nodes:
         reads = [name for name in node.inputs if name not in outside]
-        writes = [node.name] if node.op.scratch_bytes() else []
+        writes = [node.name] if node.op.scratch_bytes(graph.site(node)) else []
         writes += [node.output] if node.output != graph.output else []
         if lost := [name for name in (*reads, *writes) if name not in memory.offsets]:
             yield f"{node.name}: '{lost[0]}' has no place"
@@ -196,7 +196,7 @@ def memory_faults(lowered: Lowered) -> Iterator[str]:
 def place(lowered: Lowered, node: Node, name: str) -> slice:
     """The bytes of a tensor, or of the node's scratch."""
     tensor, start = lowered.graph.tensors.get(name), lowered.memory.offsets[name]
-    size = tensor.size if tensor else node.op.scratch_bytes()
+    size = tensor.size if tensor else node.op.scratch_bytes(lowered.graph.site(node))
     return slice(start, start + size)
 
 

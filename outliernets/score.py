@@ -10,6 +10,7 @@ from outliernets.fixed import round_half_away
 from outliernets.graph import Tensor
 
 SUM_BITS = 64
+GAIN_BITS = 21  #: of a gain, at most, so that a difference fits 32 bits
 DIFFERENCE_BITS = 9  #: the difference of two int8 values has at most 9 bits without its sign
 
 
@@ -33,7 +34,7 @@ class ScorePlan:
     @classmethod
     def make(cls, x: Tensor, y: Tensor) -> "ScorePlan":
         """Choose the finest unit for which the sum cannot overflow."""
-        bits = (SUM_BITS - (x.size - 1).bit_length()) // 2 - DIFFERENCE_BITS
+        bits = min((SUM_BITS - (x.size - 1).bit_length()) // 2 - DIFFERENCE_BITS, GAIN_BITS)
         unit = max(x.scale, y.scale) / (1 << bits)
         return cls(
             size=x.size,

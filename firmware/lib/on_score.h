@@ -8,7 +8,6 @@
 
 /** Brings input and output of a network to one unit; made by ScorePlan in Python. */
 typedef struct {
-    int32_t size;       /**< values in a window */
     int32_t x_zero;     /**< zero point of the input */
     int32_t x_gain;     /**< input steps to units */
     int32_t y_zero;     /**< zero point of the output */
@@ -17,13 +16,15 @@ typedef struct {
 } on_score_plan_t;
 
 /**
- * Sum of squared differences between a window and what the network makes of it.
+ * Sum of squared differences between some of a window and what the network makes of it.
  *
- * @param plan  gains; chosen so that the sum fits 64 bits for any x and y
- * @param x     [plan->size] network input
- * @param y     [plan->size] network output
- * @return      the sum, in square units
+ * @param plan   gains; chosen so that the sum over a window fits 64 bits for any x and y
+ * @param x      [count] network input
+ * @param y      [count] network output
+ * @param count  values; sums of parts of a window add up to the window's
+ * @return       the sum, in square units
  */
-uint64_t on_score_squared_error(const on_score_plan_t *plan, const int8_t *x, const int8_t *y);
+uint64_t on_score_squared_error(const on_score_plan_t *plan, const int8_t *x, const int8_t *y,
+                                int32_t count);
 
 #endif

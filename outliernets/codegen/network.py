@@ -14,6 +14,7 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
     """
     graph, memory = lowered.graph, lowered.memory
     name = graph.name
+    scores_rows = front_end and graph.nodes[-1].op.scores_rows
     context = {
         "name": name,
         "guard": name.upper(),
@@ -23,7 +24,10 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
         "weight_bytes": graph.weight_bytes,
         "arena_bytes": max(memory.size, 4),
         "front_end": front_end,
-        "functions": [_function(graph, node) for node in graph.nodes],
+        "scores_rows": scores_rows,
+        "functions": [
+            _function(graph, node, scores_rows and node is graph.nodes[-1]) for node in graph.nodes
+        ],
         "calls": [_call(graph, memory, node) for node in graph.nodes],
     }
     return {
@@ -32,22 +36,25 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
     }
 
 
-def _function(graph: Graph, node: Node) -> dict[str, str]:
+def _function(graph: Graph, node: Node, scored: bool) -> dict[str, str]:
     site = graph.site(node)
     sources = " + ".join(t.dims for t in site.inputs if not t.is_constant)
     heading = f"{(*node.op.tflite, node.op.kind())[0]} {node.op.title()}".rstrip()
     comment = f"{heading}: {sources} -> {site.output.dims}"
-    context = {"fn": _function_name(graph, node), **node.op.context(site)}
+    context = {"fn": _function_name(graph, node), "scored": scored, **node.op.context(site)}
     return {"comment": comment, "code": render_op(node.op.kind(), context)}
 
 
 def _call(graph: Graph, memory: MemoryPlan, node: Node) -> dict[str, Any]:
     site = graph.site(node)
     inputs = [t.name for t in site.inputs if not t.is_constant]
-    arguments = [_pointer(graph, memory, n) for n in (*inputs, node.output)]
-    if node.op.scratch_bytes(site):
-        arguments.append(f"&arena[{memory.offsets[node.name]}]")
-    return {"fn": _function_name(graph, node), "arguments": ", ".join(arguments)}
+    sources = [_pointer(graph, memory, n) for n in inputs]
+    scratch = [f"&arena[{memory.offsets[node.name]}]"] if node.op.scratch_bytes(site) else []
+    return {
+        "fn": _function_name(graph, node),
+        "arguments": ", ".join([*sources, _pointer(graph, memory, node.output), *scratch]),
+        "score_arguments": ", ".join([*sources, *scratch]),
+    }
 
 
 def _function_name(graph: Graph, node: Node) -> str:

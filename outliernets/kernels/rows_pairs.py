@@ -31,6 +31,8 @@ UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 class RowsPairs(Rows):
     """Rows as pairs of int16."""
 
+    scores_rows = True
+
     def scratch_bytes(self, site: Site) -> int:
         """Bytes of the line buffers; an upper bound of the C struct's size."""
         passing = self._passing()

@@ -9,7 +9,7 @@
  * were made so far. */
 typedef struct {
     const int8_t *in;
-    int8_t *out;
+    int8_t *out; /* the row of the output that is made now */
     int32_t n00_rows;
     on_half_t n00_in[3][8] ON_ALIGNED; /* 3 x [1][8] */
     int32_t n01_rows;
@@ -112,7 +112,7 @@ ON_NOINLINE static void tiny_conv_n00_rows_n00_channel(const on_pair_t *r0, cons
 /* DEPTHWISE_CONV_2D stride 1x1, SAME, RELU: 4x6x1 -> 4x6x2 */
 ON_NOINLINE static void tiny_conv_n00_rows_n00(tiny_conv_n00_rows_t *s, int32_t y)
 {
-const int32_t first = y - 1;
+    const int32_t first = y - 1;
     const int32_t last = on_min(first + 2, 3);
     while (s->n00_rows <= last) {
         tiny_conv_n00_rows_load(s, s->n00_rows);
@@ -135,13 +135,13 @@ const int32_t first = y - 1;
 /* MAX_POOL_2D 2x2, stride 2x2, VALID, NONE: 4x6x2 -> 2x3x2 */
 ON_NOINLINE static void tiny_conv_n00_rows_n01(tiny_conv_n00_rows_t *s, int32_t y)
 {
-const int32_t first = (y * 2);
+    const int32_t first = (y * 2);
     const int32_t last = on_min(first + 1, 3);
     while (s->n01_rows <= last) {
         tiny_conv_n00_rows_n00(s, s->n01_rows);
         s->n01_rows++;
     }
-    int8_t *const out = &s->out[y * 6];
+    int8_t *const out = s->out;
     for (int32_t c = 0; c < 2; ++c) {
         int8_t *to = &out[c];
         for (int32_t x = 0; x < 3; ++x) {
@@ -158,13 +158,19 @@ const int32_t first = (y * 2);
     }
 }
 
-ON_NOINLINE static void tiny_conv_n00_rows(const int8_t *x, int8_t *y, void *scratch)
+ON_NOINLINE static tiny_conv_n00_rows_t *tiny_conv_n00_rows_begin(const int8_t *x, void *scratch)
 {
     tiny_conv_n00_rows_t *const s = scratch;
     on_clear(scratch, (int32_t)sizeof(*s) / 4);
     s->in = x;
-    s->out = y;
+    return s;
+}
+
+ON_NOINLINE static void tiny_conv_n00_rows(const int8_t *x, int8_t *y, void *scratch)
+{
+    tiny_conv_n00_rows_t *const s = tiny_conv_n00_rows_begin(x, scratch);
     for (int32_t row = 0; row < 2; ++row) {
+        s->out = &y[row * 6];
         tiny_conv_n00_rows_n01(s, row);
     }
 }
@@ -174,7 +180,7 @@ ON_NOINLINE static void tiny_conv_n00_rows(const int8_t *x, int8_t *y, void *scr
  * were made so far. */
 typedef struct {
     const int8_t *in;
-    int8_t *out;
+    int8_t *out; /* the row of the output that is made now */
     int32_t n03_rows;
     on_half_t n03_in[2][12] ON_ALIGNED; /* 2 x [1][6][2] */
     on_half_t zeros[2] ON_ALIGNED; /* stands for rows of padding */
@@ -242,7 +248,7 @@ ON_NOINLINE static void tiny_conv_n03_rows_n03_tile(const on_half_t *const *rows
 /* CONV_2D of 2x2 pixels each, stride 1x1, SAME, NONE: 2x3x2 -> 4x6x1 */
 ON_NOINLINE static void tiny_conv_n03_rows_n03(tiny_conv_n03_rows_t *s, int32_t y)
 {
-const int32_t first = ((y + 1) / 2) - 1;
+    const int32_t first = ((y + 1) / 2) - 1;
     const int32_t last = on_min(first + 1, 1);
     while (s->n03_rows <= last) {
         tiny_conv_n03_rows_load(s, s->n03_rows);
@@ -253,7 +259,7 @@ const int32_t first = ((y + 1) / 2) - 1;
     for (int32_t row = begin; row <= last; ++row) {
         rows[row - begin] = s->n03_in[(uint32_t)row % 2U];
     }
-    int8_t *const row = &s->out[y * 6];
+    int8_t *const row = s->out;
     for (int32_t tile = 0; tile < 1; ++tile) {
         const int32_t c = 0;
         const int32_t *const w = &tiny_conv_n03_rows_n03_weights[((((y + 1) % 2) * 8) + 0) + (tile * 4) + ((begin - first) * 2)];
@@ -268,13 +274,19 @@ const int32_t first = ((y + 1) / 2) - 1;
     }
 }
 
-ON_NOINLINE static void tiny_conv_n03_rows(const int8_t *x, int8_t *y, void *scratch)
+ON_NOINLINE static tiny_conv_n03_rows_t *tiny_conv_n03_rows_begin(const int8_t *x, void *scratch)
 {
     tiny_conv_n03_rows_t *const s = scratch;
     on_clear(scratch, (int32_t)sizeof(*s) / 4);
     s->in = x;
-    s->out = y;
+    return s;
+}
+
+ON_NOINLINE static void tiny_conv_n03_rows(const int8_t *x, int8_t *y, void *scratch)
+{
+    tiny_conv_n03_rows_t *const s = tiny_conv_n03_rows_begin(x, scratch);
     for (int32_t row = 0; row < 4; ++row) {
+        s->out = &y[row * 6];
         tiny_conv_n03_rows_n03(s, row);
     }
 }

@@ -1,7 +1,6 @@
 """Passes keep the answer; the memory plan never overlaps tensors that live together."""
 
 from itertools import combinations
-from types import SimpleNamespace
 
 import numpy as np
 from hypothesis import given, settings
@@ -91,5 +90,6 @@ def test_lifetime_reaches_the_last_reader():
         Node("b", Add(), ("t1", "t0"), "t2"),
         Node("c", Add(), ("t2", "t1"), "t3"),
     )
-    alive = lifetimes(SimpleNamespace(nodes=nodes, output="t3"))
+    tensors = {f"t{i}": Tensor(f"t{i}", (1, 8), "int8", (0.1,)) for i in range(4)}
+    alive = lifetimes(Graph("g", tensors, nodes, "t0", "t3"))
     assert (alive["t1"].first, alive["t1"].last) == (0, 2)

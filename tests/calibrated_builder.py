@@ -275,7 +275,7 @@ class CalibratedBuilder:
     def pool(self, x: Map, kind: str, kernel: Pair, stride: Pair, padding: int = VALID) -> Map:
         """MAX_POOL_2D or AVERAGE_POOL_2D."""
         kernel = self._fitting(x, kernel, padding)
-        activation = NONE if self.chance(0.85) else self.activation()
+        activation = NONE if self.chance(0.65) else self.activation()
         if kind == "MAX_POOL_2D":
             views = [v for *_, v in windows(x.real, kernel, stride, padding, -np.inf)]
             real = np.max(views, axis=0)

@@ -87,7 +87,13 @@ static inline int32_t on_add_high(int32_t a, int32_t x, int32_t y)
 /* x * y / 2^32, to nearest, halves up. */
 static inline int32_t on_mul_high_rounded(int32_t x, int32_t y)
 {
+#if ON_DSP
+    int32_t product;
+    __asm__ volatile("smmulr %0, %1, %2" : "=r"(product) : "r"(x), "r"(y));
+    return product;
+#else
     return (int32_t)((((int64_t)x * y) + INT64_C(0x80000000)) >> 32);
+#endif
 }
 
 /* Words of a row or a table. ON_WORD is p[at]; ON_WORDS are p[at] and p[at + 1]; at is a constant.

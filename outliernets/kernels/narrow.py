@@ -9,8 +9,9 @@ For ``x >= 0`` both roundings are one: ``(sum * m + 2**30 + 2**(30 + r)) >> (31 
 that carry a factor ``2**k``, ``k >= 2``, in their weights and bias, the two constants are multiples
 of ``2**32``, so the whole is a multiply-accumulate of the upper words and one saturating shift.
 Where the zero point is the lower clamp, as after a ReLU, negative ``x`` need no care. That is
-``FLOOR``. With one ``r`` for all channels, ``LINEAR`` corrects the negative ones. ``GENERAL`` is
-the definition.
+``FLOOR``. ``LINEAR`` (``k = 1``) has ``x`` from one rounding multiplication of the upper words, and
+takes 1 from negative ones, which turns rounding up into rounding away from zero. ``GENERAL`` is the
+definition, for multipliers of 1 and more.
 """
 
 from collections.abc import Sequence
@@ -48,11 +49,16 @@ class Narrowing:
     form: Form
     scale_bits: tuple[int, ...]
     multiplier: tuple[int, ...]
-    addend: tuple[int, ...]  #: FLOOR: to the upper word; GENERAL: the reference's shift
-    shift: int  #: of the saturating instruction; 0 where there is none
+    addend: tuple[int, ...]  #: to the upper word
+    shift: tuple[int, ...]  #: to the right; GENERAL: to the left, as the reference has it
     zero: int
     low: int
     high: int
+
+    @property
+    def one_shift(self) -> bool:
+        """Whether all channels are shifted alike, so that the shift is part of an instruction."""
+        return len(set(self.shift)) == 1
 
     @property
     def clamps(self) -> bool:
@@ -76,14 +82,14 @@ def plan(channels: Sequence[Sums], zero: int, low: int, high: int) -> Narrowing:
         bits = tuple(total - r for r in shifts)
         if min(bits) >= 2:
             addend = tuple((1 << (k - 2)) + (1 << (total - 2)) for k in bits)
-            return Narrowing(Form.FLOOR, bits, multiplier, addend, total - 1, zero, low, high)
-    if usual and len(set(shifts)) == 1 and min(room) >= 1 and shifts[0] <= MOST_SHIFT:
-        r = shifts[0]
-        addend = ((1 << (r - 1)) + (zero << r),) * len(shifts)
-        return Narrowing(Form.LINEAR, (1,) * len(shifts), multiplier, addend, r, zero, low, high)
-    general = tuple(c.multiplier.shift for c in channels)
-    zeros = (0,) * len(shifts)
-    return Narrowing(Form.GENERAL, zeros, multiplier, general, 0, zero, low, high)
+            shift = (total - 1,) * len(bits)
+            return Narrowing(Form.FLOOR, bits, multiplier, addend, shift, zero, low, high)
+    zeros, ones = (0,) * len(shifts), (1,) * len(shifts)
+    if usual and min(room) >= 1 and max(shifts) <= MOST_SHIFT:
+        halves = tuple((1 << (r - 1)) + (zero << r) for r in shifts)
+        return Narrowing(Form.LINEAR, ones, multiplier, halves, tuple(shifts), zero, low, high)
+    left = tuple(-r for r in shifts)
+    return Narrowing(Form.GENERAL, zeros, multiplier, zeros, left, zero, low, high)
 
 
 def _room(c: Sums) -> int:

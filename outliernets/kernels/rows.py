@@ -108,7 +108,9 @@ def can_stream(node: Node, site: Site) -> bool:
     if isinstance(node.op, Conv2D | DepthwiseConv2D):
         fits = all(s.widest < 2**31 for s in _sums(Stage(node, site)))
         return fits and node.op.dilation == (1, 1)
-    return isinstance(node.op, MaxPool2D) and not node.op.window(site).padded
+    if not isinstance(node.op, MaxPool2D) or node.op.window(site).padded:
+        return False
+    return activation_range(node.op.activation, site.output) == (INT8_MIN, INT8_MAX)
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,8 @@ def _narrow_context(n: Narrowing, final: bool) -> dict[str, Any]:
     """How the template ends a sum: the form and its constants."""
     return {
         "form": n.form.value,
-        "shift": n.shift,
+        "shift": n.shift[0] if n.one_shift else None,
+        "numbers": 3 if n.one_shift else 4,
         "zero": n.zero,
         "low": n.low,
         "high": n.high,
@@ -212,14 +213,17 @@ def _narrow_context(n: Narrowing, final: bool) -> dict[str, Any]:
 
 
 def _numbers(stage: Stage, n: Narrowing, final: bool) -> NDArray[np.int64]:
-    """Bias, multiplier and addend of each channel [channels, 3]."""
+    """Bias, multiplier and addend of each channel, and shift where they differ [channels, .]."""
     op, site = stage.op, stage.site
     assert isinstance(op, Convolution)
     addend = np.array(n.addend)
     if n.form is Form.FLOOR and final:
-        addend = addend + (n.zero << n.shift)
+        addend = addend + (n.zero << n.shift[0])
     bias = op.bias(site) << np.array(n.scale_bits)
-    return np.stack([bias, np.array(n.multiplier), addend], axis=1)
+    numbers = [bias, np.array(n.multiplier), addend]
+    if not n.one_shift:
+        numbers.append(np.array(n.shift))
+    return np.stack(numbers, axis=1)
 
 
 def _scaled(weights: NDArray[np.int64], n: Narrowing) -> NDArray[np.int64]:
@@ -400,7 +404,7 @@ def _stream(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "rest": width % unroll,
         "channels": stage.channels[1],
         "table": np.concatenate([weights, _numbers(stage, n, final)], axis=1).ravel().tolist(),
-        "table_channel": line.pairs + 3,
+        "table_channel": line.pairs + (3 if n.one_shift else 4),
         "narrow": _narrow_context(n, final),
     }
 

@@ -7,7 +7,7 @@ from enum import Enum
 class Layout(Enum):
     """How a row of [x][channel] lies in memory."""
 
-    PLANAR = "planar"  #: channel by channel: [channel][x]
+    PLANAR = "planar"  #: channel by channel, all rows of one together: [channel][row][x]
     INTERLEAVED = "interleaved"  #: pixel by pixel: [x][channel], channels made even
     PAIRED = "paired"  #: two channels beside each other: [channel / 2][x][2]
 
@@ -48,9 +48,17 @@ class Line:
     @property
     def plane(self) -> int:
         """int16 values from a plane to the next: channels, or pairs of channels."""
-        return {Layout.PLANAR: self.pitch, Layout.PAIRED: 2 * self.pitch, Layout.INTERLEAVED: 1}[
-            self.layout
-        ]
+        planes = {
+            Layout.PLANAR: self.depth * self.pitch,
+            Layout.PAIRED: 2 * self.pitch,
+            Layout.INTERLEAVED: 1,
+        }
+        return planes[self.layout]
+
+    @property
+    def slot(self) -> int:
+        """int16 values from a row of the ring to the next."""
+        return self.pitch if self.layout is Layout.PLANAR else self.row
 
     @property
     def size(self) -> int:
@@ -61,7 +69,7 @@ class Line:
     def dims(self) -> str:
         """For comments: what the brackets hold."""
         return {
-            Layout.PLANAR: f"[{self.channels}][{self.pitch}]",
-            Layout.PAIRED: f"[{self.pairs}][{self.pitch}][2]",
-            Layout.INTERLEAVED: f"[{self.pitch}][{2 * self.pairs}]",
+            Layout.PLANAR: f"[{self.channels}][{self.depth}][{self.pitch}]",
+            Layout.PAIRED: f"[{self.depth}][{self.pairs}][{self.pitch}][2]",
+            Layout.INTERLEAVED: f"[{self.depth}][{self.pitch}][{2 * self.pairs}]",
         }[self.layout]

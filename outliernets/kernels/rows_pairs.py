@@ -24,6 +24,8 @@ from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
 STREAM_CHANNELS = 12  #: a pointwise stage with more has too many weights for the registers
 _POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between members
 SCATTER_PIXELS = 4  #: sums that one turn of a scatter adds to; a row is a multiple of them
+FAR = 254  #: words, beyond which two cannot be loaded at once
+FARTHEST = 1023  #: words, beyond which an address is not part of a load
 UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 
 
@@ -41,12 +43,7 @@ class RowsPairs(Rows):
             4 * _sum_rows(s) * s.columns.outputs for s in self.stages if kind(s) == "scatter"
         )
         total = (
-            sum(lines)
-            + 2 * sum(self._passing_sizes())
-            + sums
-            + 2 * self._zeros()
-            + 4 * len(self.stages)
-            + _POINTERS
+            sum(lines) + 2 * sum(self._passing_sizes()) + sums + 4 * len(self.stages) + _POINTERS
         )
         return -(-total // 16) * 16
 
@@ -70,18 +67,12 @@ class RowsPairs(Rows):
             sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row)
         return [sizes[which] for which in sorted(sizes)]
 
-    def _zeros(self) -> int:
-        """int16 values of the row that stands for rows of padding."""
-        pitches = [_line(s).pitch for s in self.stages if kind(s) == "taps"]
-        return max([*pitches, 2])
-
     def context(self, site: Site) -> dict[str, Any]:
         """See Op."""
         stages = [self._stage(i) for i in range(len(self.stages))]
         x, y = self.stages[0].site.x, self.stages[-1].site.output
         return {
             "stages": stages,
-            "zeros": self._zeros(),
             "passing": self._passing_sizes(),
             "scratch": self.scratch_bytes(site),
             "source": {
@@ -157,13 +148,15 @@ def _line(stage: Stage) -> Line:
     layout = {"taps": Layout.PLANAR, "pool": Layout.PLANAR, "stream": Layout.INTERLEAVED}.get(
         chosen, Layout.PAIRED
     )
-    depth = 1 if chosen == "scatter" else min(stage.rows.taps, stage.rows.source)
+    depth = 1 if chosen == "scatter" else stage.rows.taps
     return Line(layout, stage.channels[0], stage.columns.source, left, right, depth)
 
 
 def _line_context(line: Line) -> dict[str, Any]:
     return {
         "row": line.row,
+        "slot": line.slot,
+        "total": line.row * line.depth,
         "depth": line.depth,
         "left": line.left,
         "pitch": line.pitch,
@@ -258,14 +251,17 @@ class TapProgram:
     words: int  #: words of the row that are read
     outputs: tuple[tuple[Term, ...], ...]
 
-    def context(self, rows: int, weights_per_row: int) -> dict[str, Any]:
-        """Return the steps in an order that needs few registers: words are read when needed."""
+    def context(self, rows: int, weights_per_row: int, pitch: int) -> dict[str, Any]:
+        """Return the steps in an order that needs few registers: words are read when needed.
+
+        ``pitch`` is the number of words from a source row to the next.
+        """
         steps: list[dict[str, Any]] = []
         names: dict[str, None] = {}
         for output, terms in enumerate(self.outputs):
             for row in range(rows):
                 for term in terms:
-                    self._fetch(row, term, names, steps)
+                    self._fetch(row, row * pitch, term, names, steps)
                     steps.append(
                         {
                             "kind": "dot",
@@ -285,14 +281,20 @@ class TapProgram:
         return frozenset(t.word for t in terms) | {t.word + 1 for t in terms if t.straddles}
 
     def _fetch(
-        self, row: int, term: Term, names: dict[str, None], steps: list[dict[str, Any]]
+        self,
+        row: int,
+        start: int,
+        term: Term,
+        names: dict[str, None],
+        steps: list[dict[str, Any]],
     ) -> None:
         """Add the steps that read what a term needs, where it was not read yet."""
         for word in (term.word, term.word + 1) if term.straddles else (term.word,):
             if f"r{row}x{word}" not in names:
-                both = word % 2 == 0 and word + 1 in self._used
-                kind = "words" if both else "word"
-                steps.append({"kind": kind, "row": row, "word": word})
+                at = start + word
+                both = word % 2 == 0 and word + 1 in self._used and at <= FAR
+                kind = "words" if both else ("word" if at <= FARTHEST else "far")
+                steps.append({"kind": kind, "row": row, "word": word, "at": at})
                 names |= dict.fromkeys(f"r{row}x{w}" for w in range(word, word + 1 + both))
         if term.straddles and f"r{row}x{term.word}s" not in names:
             steps.append({"kind": "straddle", "row": row, "word": term.word})
@@ -354,7 +356,7 @@ def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
     inputs, outputs = stage.channels
     words = tap_words(axis)
     tables = [
-        np.concatenate([_tap_table(stage, n, phase, words), _numbers(stage, n, final)], axis=1)
+        np.concatenate([_numbers(stage, n, final), _tap_table(stage, n, phase, words)], axis=1)
         for phase in range(stage.rows.repeat)
     ]
     return {
@@ -365,6 +367,8 @@ def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "rest": _program(stage, rest, len(words)) if rest else None,
         "weights_per_row": len(words),
         "channels": outputs,
+        "input_channels": inputs,
+        "lift": stage.rows.taps * stage.rows.source,
         "multiplier": outputs // inputs if isinstance(stage.op, DepthwiseConv2D) else 0,
         "table": np.stack(tables).ravel().tolist(),
         "table_channel": tables[0].shape[1],
@@ -373,20 +377,26 @@ def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
 
 
 def _program(stage: Stage, outputs: Sequence[int], weights_per_row: int) -> dict[str, Any]:
-    return tap_program(stage.columns, outputs).context(stage.rows.taps, weights_per_row)
+    pitch = _line(stage).pitch // 2
+    return tap_program(stage.columns, outputs).context(stage.rows.taps, weights_per_row, pitch)
 
 
 def _tap_table(
     stage: Stage, n: Narrowing, row_phase: int, words: Iterable[tuple[int, int]]
 ) -> NDArray[np.int64]:
-    """Words [output channel, source row * word]."""
+    """Words [output channel, source row * word], all rows but the last of them twice.
+
+    A ring does not keep its rows in order: the weights of its first slot are those of any row, and
+    the others follow.
+    """
     columns = []
     for phase, tap in words:
         folded = _scaled(stage.folded(row_phase, phase), n)[..., 0]  # [channel, row, column]
         padded = np.pad(folded, ((0, 0), (0, 0), (0, 1)))
         columns.append(pack(padded[:, :, tap], padded[:, :, tap + 1]))
     table: NDArray[np.int64] = np.stack(columns, axis=2)
-    return table.reshape(table.shape[0], -1)
+    turned = np.concatenate([table, table[:, :-1]], axis=1)
+    return turned.reshape(len(table), -1)
 
 
 # --- stream: 1x1, weights of one output channel in registers ----------------------------------

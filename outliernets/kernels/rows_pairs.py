@@ -6,7 +6,7 @@ place it. Rows are kept as int16 less the zero point (``lines``), weights as pai
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -252,53 +252,63 @@ class TapProgram:
     outputs: tuple[tuple[Term, ...], ...]
 
     def context(self, rows: int, weights_per_row: int, pitch: int) -> dict[str, Any]:
-        """Return the steps in an order that needs few registers: words are read when needed.
+        """Return the steps in an order that needs few registers.
 
-        ``pitch`` is the number of words from a source row to the next.
+        Outputs that begin in the same word are summed side by side, row after row: so a word is
+        kept for no longer than one row. ``pitch`` is the number of words to the next source row.
         """
         steps: list[dict[str, Any]] = []
-        names: dict[str, None] = {}
-        for output, terms in enumerate(self.outputs):
+        for base, group in groupby(range(len(self.outputs)), lambda o: self.outputs[o][0].word):
+            outputs = list(group)
             for row in range(rows):
-                for term in terms:
-                    self._fetch(row, row * pitch, term, names, steps)
-                    steps.append(
-                        {
-                            "kind": "dot",
-                            "operand": f"r{row}x{term.word}{'s' if term.straddles else ''}",
-                            "exchanged": term.exchanged,
-                            "weight": row * weights_per_row + term.weight,
-                            "first": row == 0 and term is terms[0],
-                        }
-                    )
-            steps.append({"kind": "out", "output": output})
-        return {"steps": steps, "names": list(names)}
+                steps += self._fetch(outputs, base, row * pitch)
+                steps += self._dots(outputs, base, row, weights_per_row)
+            steps += [{"kind": "out", "output": o, "sum": i} for i, o in enumerate(outputs)]
+        used = [f"{step['name']}" for step in steps if step["kind"] in ("word", "far", "straddle")]
+        used += [name for step in steps if step["kind"] == "words" for name in step["names"]]
+        sums = [f"sum{step['sum']}" for step in steps if step["kind"] == "out"]
+        return {"steps": steps, "names": list(dict.fromkeys(sums + sorted(used)))}
 
-    @cached_property
-    def _used(self) -> frozenset[int]:
-        """The words that are read."""
-        terms = [term for terms in self.outputs for term in terms]
-        return frozenset(t.word for t in terms) | {t.word + 1 for t in terms if t.straddles}
+    def _fetch(self, outputs: Sequence[int], base: int, start: int) -> list[dict[str, Any]]:
+        """Return the steps that read the words of a row, two at once where both are needed."""
+        terms = [term for o in outputs for term in self.outputs[o]]
+        straddled = sorted({t.word for t in terms if t.straddles})
+        words = sorted({t.word for t in terms} | {w + 1 for w in straddled})
+        steps: list[dict[str, Any]] = []
+        while words:
+            word = words.pop(0)
+            at = start + word
+            name = f"x{word - base}"
+            if words and words[0] == word + 1 and at <= FAR:
+                words.pop(0)
+                names = [name, f"x{word + 1 - base}"]
+                steps.append({"kind": "words", "names": names, "at": at})
+            else:
+                kind = "word" if at <= FARTHEST else "far"
+                steps.append({"kind": kind, "name": name, "at": at})
+        for word in straddled:
+            first = word - base
+            steps.append(
+                {"kind": "straddle", "name": f"x{first}s", "of": [f"x{first}", f"x{first + 1}"]}
+            )
+        return steps
 
-    def _fetch(
-        self,
-        row: int,
-        start: int,
-        term: Term,
-        names: dict[str, None],
-        steps: list[dict[str, Any]],
-    ) -> None:
-        """Add the steps that read what a term needs, where it was not read yet."""
-        for word in (term.word, term.word + 1) if term.straddles else (term.word,):
-            if f"r{row}x{word}" not in names:
-                at = start + word
-                both = word % 2 == 0 and word + 1 in self._used and at <= FAR
-                kind = "words" if both else ("word" if at <= FARTHEST else "far")
-                steps.append({"kind": kind, "row": row, "word": word, "at": at})
-                names |= dict.fromkeys(f"r{row}x{w}" for w in range(word, word + 1 + both))
-        if term.straddles and f"r{row}x{term.word}s" not in names:
-            steps.append({"kind": "straddle", "row": row, "word": term.word})
-            names[f"r{row}x{term.word}s"] = None
+    def _dots(
+        self, outputs: Sequence[int], base: int, row: int, weights_per_row: int
+    ) -> list[dict[str, Any]]:
+        """Return the products of a row."""
+        return [
+            {
+                "kind": "dot",
+                "sum": i,
+                "operand": f"x{term.word - base}{'s' if term.straddles else ''}",
+                "exchanged": term.exchanged,
+                "weight": row * weights_per_row + term.weight,
+                "first": row == 0 and term is self.outputs[o][0],
+            }
+            for i, o in enumerate(outputs)
+            for term in self.outputs[o]
+        ]
 
 
 def tap_words(axis: Axis) -> list[tuple[int, int]]:

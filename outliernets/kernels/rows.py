@@ -76,6 +76,23 @@ class Stage:
         )
         return folded
 
+    @property
+    def offset(self) -> int:
+        """What rows in front of the stage are less than the values of the map.
+
+        That is the zero point where there is padding, which is 0 then, and nothing elsewhere.
+        """
+        assert isinstance(self.op, Convolution | MaxPool2D)
+        return self.site.x.zero_point if self.op.window(self.site).padded else 0
+
+    @property
+    def bias(self) -> NDArray[np.int64]:
+        """What is added to the sums of weights and values less ``offset``, for each channel."""
+        assert isinstance(self.op, Convolution)
+        total = self.weights.reshape(self.channels[1], -1).sum(axis=1)
+        bias: NDArray[np.int64] = self.op.bias(self.site)
+        return bias + (self.offset - self.site.x.zero_point) * total
+
     def narrowing(self) -> narrow.Narrowing:
         """How sums become int8."""
         op, site = self.op, self.site
@@ -88,15 +105,14 @@ def _sums(stage: Stage) -> list[narrow.Sums]:
     """Bounds of what each output channel can add up to, in every phase."""
     op, site = stage.op, stage.site
     assert isinstance(op, Convolution)
-    zero = site.x.zero_point
-    magnitude = max(INT8_MAX - zero, zero - INT8_MIN)
+    magnitude = max(INT8_MAX - stage.offset, stage.offset - INT8_MIN)
     weights = np.abs(stage.weights).reshape(stage.channels[1], -1)
     heaviest = np.zeros(stage.channels[1], np.int64)
     for row_phase in range(stage.rows.repeat):
         for column_phase in range(stage.columns.repeat):
             folded = np.abs(stage.folded(row_phase, column_phase))
             heaviest = np.maximum(heaviest, folded.reshape(len(heaviest), -1).max(axis=1))
-    widest = weights.sum(axis=1) * magnitude + np.abs(op.bias(site))
+    widest = weights.sum(axis=1) * magnitude + np.abs(stage.bias)
     return [
         narrow.Sums(int(w), int(h), m)
         for w, h, m in zip(widest, heaviest, op.multipliers(site), strict=True)

@@ -78,7 +78,7 @@ class RowsPairs(Rows):
             "source": {
                 "width": x.shape[2],
                 "channels": x.shape[3],
-                "zero": x.zero_point,
+                "offset": self.stages[0].offset,
                 "unroll": _divisor(x.shape[2], 4),
             },
             "rows": y.shape[1],
@@ -96,7 +96,7 @@ class RowsPairs(Rows):
             "rows": _row_context(stage.rows),
             "into": _output(stage) if last else self._into_line(i + 1),
             "before": _short(self.stages[i - 1]) if i else "",
-            **_KINDS[kind(stage)](stage, line, last),
+            **_KINDS[kind(stage)](stage, line, 0 if last else self.stages[i + 1].offset),
         }
 
     def _line_context(self, i: int) -> dict[str, Any]:
@@ -109,7 +109,8 @@ class RowsPairs(Rows):
         }
 
     def _into_line(self, i: int) -> dict[str, Any]:
-        return {"type": "on_half_t", "final": False, **self._line_context(i)}
+        offset = self.stages[i].offset
+        return {"type": "on_half_t", "final": False, "offset": offset, **self._line_context(i)}
 
 
 def kind(stage: Stage) -> str:
@@ -187,11 +188,11 @@ def _row_context(rows: Axis) -> dict[str, Any]:
 
 def _output(stage: Stage) -> dict[str, Any]:
     _, width, channels = stage.site.output.shape[1:]
-    return {"type": "int8_t", "final": True, "row": width * channels, "step": channels, "plane": 1,
+    return {"type": "int8_t", "final": True, "offset": 0, "row": width * channels, "step": channels, "plane": 1,
             "layout": "interleaved", "left": 0, "depth": 1}  # fmt: skip
 
 
-def _narrow_context(n: Narrowing, final: bool) -> dict[str, Any]:
+def _narrow_context(n: Narrowing, offset: int) -> dict[str, Any]:
     """How the template ends a sum: the form and its constants."""
     return {
         "form": n.form.value,
@@ -201,18 +202,17 @@ def _narrow_context(n: Narrowing, final: bool) -> dict[str, Any]:
         "low": n.low,
         "high": n.high,
         "clamps": n.clamps,
-        "signed": final or n.form is not Form.FLOOR,
+        "signed": n.form is not Form.FLOOR or offset != n.zero,
+        "offset": offset,
     }
 
 
-def _numbers(stage: Stage, n: Narrowing, final: bool) -> NDArray[np.int64]:
+def _numbers(stage: Stage, n: Narrowing, offset: int) -> NDArray[np.int64]:
     """Bias, multiplier and addend of each channel, and shift where they differ [channels, .]."""
-    op, site = stage.op, stage.site
-    assert isinstance(op, Convolution)
     addend = np.array(n.addend)
-    if n.form is Form.FLOOR and final:
+    if n.form is Form.FLOOR and offset != n.zero:
         addend = addend + (n.zero << n.shift[0])
-    bias = op.bias(site) << np.array(n.scale_bits)
+    bias = stage.bias << np.array(n.scale_bits)
     numbers = [bias, np.array(n.multiplier), addend]
     if not n.one_shift:
         numbers.append(np.array(n.shift))
@@ -360,13 +360,13 @@ def _cells_read(axis: Axis) -> int:
     return max(reads)
 
 
-def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+def _taps(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     axis, n = stage.columns, stage.narrowing()
     turns, turn, rest = _turns(axis)
     inputs, outputs = stage.channels
     words = tap_words(axis)
     tables = [
-        np.concatenate([_numbers(stage, n, final), _tap_table(stage, n, phase, words)], axis=1)
+        np.concatenate([_numbers(stage, n, offset), _tap_table(stage, n, phase, words)], axis=1)
         for phase in range(stage.rows.repeat)
     ]
     return {
@@ -382,7 +382,7 @@ def _taps(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "multiplier": outputs // inputs if isinstance(stage.op, DepthwiseConv2D) else 0,
         "table": np.stack(tables).ravel().tolist(),
         "table_channel": tables[0].shape[1],
-        "narrow": _narrow_context(n, final),
+        "narrow": _narrow_context(n, offset),
     }
 
 
@@ -412,7 +412,7 @@ def _tap_table(
 # --- stream: 1x1, weights of one output channel in registers ----------------------------------
 
 
-def _stream(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+def _stream(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     n = stage.narrowing()
     weights = _channel_pairs(_scaled(stage.folded(0, 0), n))[:, 0, 0]  # [output, pair]
     width = stage.columns.outputs
@@ -423,9 +423,9 @@ def _stream(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "turns": width // unroll,
         "rest": width % unroll,
         "channels": stage.channels[1],
-        "table": np.concatenate([weights, _numbers(stage, n, final)], axis=1).ravel().tolist(),
+        "table": np.concatenate([weights, _numbers(stage, n, offset)], axis=1).ravel().tolist(),
         "table_channel": line.pairs + (3 if n.one_shift else 4),
-        "narrow": _narrow_context(n, final),
+        "narrow": _narrow_context(n, offset),
     }
 
 
@@ -439,7 +439,7 @@ def _channel_pairs(weights: NDArray[np.int64]) -> NDArray[np.int64]:
 # --- tile: some pixels by some output channels at a time ---------------------------------------
 
 
-def _tile(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+def _tile(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     n, axis = stage.narrowing(), stage.columns
     outputs = stage.channels[1]
     wide = 1 if outputs == 1 else 2
@@ -468,8 +468,8 @@ def _tile(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "table_phase": len(tables[0]),
         "table_row": line.pairs * axis.taps * wide,
         "table_tile": len(tables[0]) // len(firsts),
-        "numbers": _numbers(stage, n, final).ravel().tolist(),
-        "narrow": _narrow_context(n, final),
+        "numbers": _numbers(stage, n, offset).ravel().tolist(),
+        "narrow": _narrow_context(n, offset),
     }
 
 
@@ -521,7 +521,7 @@ def _sum_rows(stage: Stage) -> int:
     return stage.rows.kernel
 
 
-def _scatter(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+def _scatter(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     n, axis = stage.narrowing(), stage.columns
     words = _channel_pairs(_scaled(stage.folded(0, 0), n))[0]  # [row, column, pair]
     return {
@@ -531,21 +531,21 @@ def _scatter(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
         "kernel_rows": stage.rows.kernel,
         "table": words.transpose(0, 2, 1).ravel().tolist(),
         "table_row": line.pairs * axis.taps,
-        "numbers": _numbers(stage, n, final).ravel().tolist(),
-        "narrow": _narrow_context(n, final),
+        "numbers": _numbers(stage, n, offset).ravel().tolist(),
+        "narrow": _narrow_context(n, offset),
     }
 
 
 # --- pool ----------------------------------------------------------------------------------------
 
 
-def _pool(stage: Stage, line: Line, final: bool) -> dict[str, Any]:
+def _pool(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     return {
         "channels": stage.channels[1],
         "kernel": (stage.rows.kernel, stage.columns.kernel),
         "stride": stage.columns.stride,
         "count": stage.columns.outputs,
-        "zero": stage.site.x.zero_point,
+        "offset": offset,
     }
 
 

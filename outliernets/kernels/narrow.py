@@ -54,6 +54,7 @@ class Narrowing:
     zero: int
     low: int
     high: int
+    why: str = ""  #: why this form and no cheaper one, for people
 
     @property
     def one_shift(self) -> bool:
@@ -83,13 +84,26 @@ def plan(channels: Sequence[Sums], zero: int, low: int, high: int) -> Narrowing:
         if min(bits) >= 2:
             addend = tuple((1 << (k - 2)) + (1 << (total - 2)) for k in bits)
             shift = (total - 1,) * len(bits)
-            return Narrowing(Form.FLOOR, bits, multiplier, addend, shift, zero, low, high)
+            why = "the zero point is the least value, so two roundings are one"
+            return Narrowing(Form.FLOOR, bits, multiplier, addend, shift, zero, low, high, why)
     zeros, ones = (0,) * len(shifts), (1,) * len(shifts)
     if usual and min(room) >= 1 and max(shifts) <= MOST_SHIFT:
         halves = tuple((1 << (r - 1)) + (zero << r) for r in shifts)
-        return Narrowing(Form.LINEAR, ones, multiplier, halves, tuple(shifts), zero, low, high)
+        why = "too few bits to spare" if zero == low else "values below the zero point are kept"
+        return Narrowing(Form.LINEAR, ones, multiplier, halves, tuple(shifts), zero, low, high, why)
     left = tuple(-r for r in shifts)
-    return Narrowing(Form.GENERAL, zeros, multiplier, zeros, left, zero, low, high)
+    why = _why_general(shifts, multiplier, room)
+    return Narrowing(Form.GENERAL, zeros, multiplier, zeros, left, zero, low, high, why)
+
+
+def _why_general(shifts: Sequence[int], multiplier: Sequence[int], room: Sequence[int]) -> str:
+    if min(shifts) < 1:
+        return "a channel's multiplier is 1/2 or more"
+    if min(multiplier) <= 0:
+        return "a channel's multiplier is 0"
+    if min(room) < 1:
+        return "weights or sums leave no bit to spare"
+    return f"a channel is shifted by more than {MOST_SHIFT} bits"
 
 
 def _room(c: Sums) -> int:

@@ -15,7 +15,9 @@ from outliernets.ops._convolution import Convolution
 from outliernets.ops._spatial import activation_range, plane
 from outliernets.ops.conv2d import Conv2D
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
+from outliernets.ops.fully_connected import FullyConnected
 from outliernets.ops.max_pool2d import MaxPool2D
+from outliernets.ops.mean import Mean
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,22 @@ class Stage:
         low, high = activation_range(op.activation, site.output)
         return narrow.plan(_sums(self), site.output.zero_point, low, high)
 
+    def why(self) -> tuple[str, ...]:
+        """What was decided about the stage, and why, in a few words each."""
+        if not isinstance(self.op, Convolution):
+            return ()
+        n = self.narrowing()
+        return (*self._why_folded(), f"narrows by {n.form.name}: {n.why}")
+
+    def _why_folded(self) -> tuple[str, ...]:
+        if self.repeat == (1, 1):
+            return ()
+        (high, wide), size = self.repeat, self.site.x.size * self.repeat[0] * self.repeat[1]
+        taps = f"{self.rows.taps}x{self.columns.taps}"
+        kernel = f"{self.rows.kernel}x{self.columns.kernel}"
+        never = f"upsampling by {high}x{wide} folded in: its map of {size:,} bytes never exists"
+        return (f"{never}, {kernel} cells read {taps} pixels",)
+
 
 def _sums(stage: Stage) -> list[narrow.Sums]:
     """Bounds of what each output channel can add up to, in every phase."""
@@ -121,12 +139,36 @@ def _sums(stage: Stage) -> list[narrow.Sums]:
 
 def can_stream(node: Node, site: Site) -> bool:
     """Whether an op can be a stage: it makes each row from a few rows of one map."""
-    if isinstance(node.op, Conv2D | DepthwiseConv2D):
+    return obstacle(node, site) is None
+
+
+def obstacle(node: Node, site: Site) -> str | None:
+    """Return why an op cannot be a stage, or None if it can."""
+    op = node.op
+    if isinstance(op, Conv2D | DepthwiseConv2D):
+        if op.dilation != (1, 1):
+            return "it is dilated"
         fits = all(s.widest < 2**31 for s in _sums(Stage(node, site)))
-        return fits and node.op.dilation == (1, 1)
-    if not isinstance(node.op, MaxPool2D) or node.op.window(site).padded:
-        return False
-    return activation_range(node.op.activation, site.output) == (INT8_MIN, INT8_MAX)
+        return None if fits else "its sums can exceed 32 bits"
+    if isinstance(op, MaxPool2D):
+        if op.window(site).padded:
+            return "its windows reach over the edge"
+        free = activation_range(op.activation, site.output) == (INT8_MIN, INT8_MAX)
+        return None if free else "it clamps"
+    if isinstance(op, FullyConnected | Mean):
+        return "each result needs the whole map"
+    if sum(not t.is_constant for t in site.inputs) > 1:
+        return "it joins two maps"
+    return "no kernel makes it row by row"
+
+
+@dataclass(frozen=True)
+class StageNote:
+    """What people want to know about a stage."""
+
+    kernel: str  #: which kernel computes it; empty if the flavour does not say
+    buffer_bytes: int  #: memory of its own while the chain runs: the rows in front of it, its sums
+    why: tuple[str, ...]  #: what was decided, and why
 
 
 @dataclass(frozen=True)
@@ -134,6 +176,7 @@ class Rows(Op):
     """A chain of stages. Its first input is the first stage's; the others are all constants."""
 
     stages: tuple[Stage, ...]
+    why: tuple[str, ...] = ()  #: why the chain is these stages, for people
 
     @classmethod
     def from_tflite(cls, options: Mapping[str, Any], site: Site) -> tuple[Op, Site]:
@@ -156,3 +199,7 @@ class Rows(Op):
     def macs(self, site: Site) -> int:
         """See Op."""
         return sum(stage.op.macs(stage.site) for stage in self.stages)
+
+    def notes(self) -> tuple[StageNote, ...]:
+        """Return a note on each stage; flavours add what they decide."""
+        return tuple(StageNote("", 0, stage.why()) for stage in self.stages)

@@ -5,7 +5,7 @@ place it. Rows are kept as int16 less the zero point (``lines``), weights as pai
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +16,7 @@ from outliernets.graph import Site
 from outliernets.kernels.axis import Axis
 from outliernets.kernels.lines import Layout, Line
 from outliernets.kernels.narrow import Form, Narrowing
-from outliernets.kernels.rows import Rows, Stage
+from outliernets.kernels.rows import Rows, Stage, StageNote
 from outliernets.ops._convolution import Convolution
 from outliernets.ops.conv2d import Conv2D
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
@@ -39,9 +39,7 @@ class RowsPairs(Rows):
         """Bytes of the line buffers; an upper bound of the C struct's size."""
         passing = self._passing()
         lines = [_line(s).size for i, s in enumerate(self.stages) if i not in passing]
-        sums = sum(
-            4 * _sum_rows(s) * s.columns.outputs for s in self.stages if kind(s) == "scatter"
-        )
+        sums = sum(_sum_bytes(s) for s in self.stages if kind(s) == "scatter")
         total = (
             sum(lines) + 2 * sum(self._passing_sizes()) + sums + 4 * len(self.stages) + _POINTERS
         )
@@ -66,6 +64,19 @@ class RowsPairs(Rows):
         for i, which in self._passing().items():
             sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row)
         return [sizes[which] for which in sorted(sizes)]
+
+    def notes(self) -> tuple[StageNote, ...]:
+        """See Rows."""
+        return tuple(self._note(i, note) for i, note in enumerate(super().notes()))
+
+    def _note(self, i: int, note: StageNote) -> StageNote:
+        stage = self.stages[i]
+        chosen, why, buffer = kind(stage), note.why, _line(stage).size
+        if i in self._passing():
+            why, buffer = (*why, "its row is read at once, and shares memory with others"), 0
+        if chosen == "scatter":
+            buffer += _sum_bytes(stage)
+        return replace(note, kernel=chosen, buffer_bytes=buffer, why=(_WHY[chosen], *why))
 
     def context(self, site: Site) -> dict[str, Any]:
         """See Op."""
@@ -129,6 +140,16 @@ def kind(stage: Stage) -> str:
     if outputs == 1 and size[0] > 1 and plain and stage.columns.outputs % SCATTER_PIXELS == 0:
         return "scatter"
     return "tile"
+
+
+#: for people: what is special about a stage that a kernel computes
+_WHY = {
+    "taps": "kernels slide along one plane each",
+    "stream": f"1x1 of at most {STREAM_CHANNELS} channels: an output's weights stay in registers",
+    "tile": "sums of neighbouring pixels and channels are made side by side in registers",
+    "scatter": "one output channel: a row is added to all sums it is part of, and forgotten",
+    "pool": "largest of a few rows",
+}
 
 
 def _divisor(n: int, most: int) -> int:
@@ -519,6 +540,10 @@ def _reads(products: Sequence[Sequence[tuple[int, int]]]) -> list[dict[str, Any]
 
 def _sum_rows(stage: Stage) -> int:
     return stage.rows.kernel
+
+
+def _sum_bytes(stage: Stage) -> int:
+    return 4 * _sum_rows(stage) * stage.columns.outputs
 
 
 def _scatter(stage: Stage, line: Line, offset: int) -> dict[str, Any]:

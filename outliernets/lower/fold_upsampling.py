@@ -9,16 +9,10 @@ from outliernets.ops.resize_nearest import ResizeNearest
 
 def fold_upsampling(graph: Graph) -> Graph:
     """Return the graph without upsamplings that only convolutions at stride 1 read."""
-    readers: dict[str, list[Node]] = {}
-    for node in graph.nodes:
-        for name in node.inputs:
-            readers.setdefault(name, []).append(node)
     folded = {
         node.output: node
         for node in graph.nodes
-        if _is_upsampling(graph, node)
-        and node.output != graph.output
-        and all(_can_fold(reader) for reader in readers.get(node.output, []))
+        if isinstance(node.op, ResizeNearest) and kept(graph, node) is None
     }
     nodes = [
         _folded(graph, node, folded[node.inputs[0]]) if node.inputs[0] in folded else node
@@ -28,8 +22,15 @@ def fold_upsampling(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def _is_upsampling(graph: Graph, node: Node) -> bool:
-    return isinstance(node.op, ResizeNearest) and not graph.site(node).requantises()
+def kept(graph: Graph, upsampling: Node) -> str | None:
+    """Return why an upsampling cannot be folded into what reads it, or None if it can."""
+    if upsampling.output == graph.output:
+        return "it makes the network's output"
+    if graph.site(upsampling).requantises():
+        return "it changes the quantisation"
+    readers = (node for node in graph.nodes if upsampling.output in node.inputs)
+    other = next((node for node in readers if not _can_fold(node)), None)
+    return f"{other.name} reads it, which is no convolution at stride 1" if other else None
 
 
 def _can_fold(node: Node) -> bool:

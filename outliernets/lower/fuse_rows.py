@@ -8,47 +8,62 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from outliernets.graph import Graph, Node, Site
-from outliernets.kernels.rows import Rows, Stage, can_stream
+from outliernets.kernels.rows import Rows, Stage, can_stream, obstacle
 
 SAVING = 0.1  #: share of the memory that a cut must save
 
 MakeRows = Callable[[tuple[Stage, ...]], Rows]
+Why = tuple[str, ...]
 
 
 def fuse_rows(graph: Graph, make: MakeRows) -> Graph:
     """Return the graph with every longest chain as one node, also chains of a single op."""
     nodes: list[Node] = []
-    for chain in _chains(graph):
+    for chain, why in _chains(graph):
         if can_stream(chain[0], graph.site(chain[0])):
-            nodes.extend(_fused(graph, part, make) for part in _cut(graph, chain, make))
+            parts, reason = _cut(graph, chain, make)
+            whys = [(*why, *reason), *[reason] * (len(parts) - 1)]
+            nodes.extend(_fused(graph, p, make, w) for p, w in zip(parts, whys, strict=True))
         else:
             nodes.extend(chain)
     return replace(graph, nodes=tuple(nodes))
 
 
-def _chains(graph: Graph) -> Iterator[list[Node]]:
-    """Yield the nodes in order, those that can be fused together."""
+def _chains(graph: Graph) -> Iterator[tuple[list[Node], Why]]:
+    """Yield the nodes in order, those that can be fused together, and why they begin there."""
     uses: dict[str, int] = {graph.output: 1}
     for node in graph.nodes:
         for name in node.inputs:
             uses[name] = uses.get(name, 0) + 1
     chain: list[Node] = []
+    why: Why = ()
     for node in graph.nodes:
-        streams = can_stream(node, graph.site(node))
-        follows = chain and node.inputs[0] == chain[-1].output and uses[chain[-1].output] == 1
-        if chain and not (streams and follows):
-            yield chain
-            chain = []
+        apart = _apart(graph, uses, chain[-1], node) if chain else None
+        if apart:
+            yield chain, why
+            chain, why = [], (apart,)
         chain.append(node)
-        if not streams:
-            yield chain
-            chain = []
     if chain:
-        yield chain
+        yield chain, why
 
 
-def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> list[list[Node]]:
-    """Return the chain whole, or in two parts if that saves memory worth a copy of the map."""
+def _apart(graph: Graph, uses: dict[str, int], before: Node, node: Node) -> str | None:
+    """Return why a node does not go on with the rows of the one before it, or None if it does."""
+    for one in (before, node):
+        if reason := obstacle(one, graph.site(one)):
+            return f"{one.name} works on whole maps: {reason}"
+    if node.inputs[0] != before.output:
+        return f"{node.name} does not read what {before.name} makes"
+    if uses[before.output] > 1:
+        return f"the map of {before.name} is read more than once"
+    return None
+
+
+def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> tuple[list[list[Node]], Why]:
+    """Return the chain whole, or in two parts if that saves memory worth a copy of the map.
+
+    And why.
+    """
 
     def scratch(part: list[Node]) -> int:
         stages = tuple(Stage(n, graph.site(n)) for n in part)
@@ -59,17 +74,22 @@ def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> list[list[Node]]:
         return between + max(scratch(chain[:cut]), scratch(chain[cut:]))
 
     if len(chain) == 1:
-        return [chain]
+        return [chain], ()
     best = min(range(1, len(chain)), key=peak)
-    worth = peak(best) < (1 - SAVING) * scratch(chain)
-    return [chain[:best], chain[best:]] if worth else [chain]
+    whole, halves = scratch(chain), peak(best)
+    place = f"after {chain[best - 1].name}"
+    if halves < (1 - SAVING) * whole:
+        why = f"cut {place}: {halves:,} bytes of memory, {whole:,} in one piece"
+        return [chain[:best], chain[best:]], (why,)
+    why = f"in one piece: {whole:,} bytes of memory, {halves:,} with the best cut, {place}"
+    return [chain], (why,)
 
 
-def _fused(graph: Graph, chain: list[Node], make: MakeRows) -> Node:
+def _fused(graph: Graph, chain: list[Node], make: MakeRows, why: Why) -> Node:
     constants = [n for node in chain for n in node.inputs if graph.tensors[n].is_constant]
     return Node(
         name=chain[0].name.split("_")[0] + "_rows",
-        op=make(tuple(Stage(node, graph.site(node)) for node in chain)),
+        op=replace(make(tuple(Stage(node, graph.site(node)) for node in chain)), why=why),
         inputs=(chain[0].inputs[0], *constants),
         output=chain[-1].output,
     )

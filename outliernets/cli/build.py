@@ -231,6 +231,7 @@ def run(
 @click.option("--name", help="Prefix of all C names. Default: the file's name.")
 @click.option("--target", help="Where it runs: unicorn, qemu, host. Default: the board's first.")
 @toolchain_option
+@click.option("--explain", is_flag=True, help="Say what each group of fused ops costs, and why.")
 @json_option
 @quiet_option
 def compile_(
@@ -240,6 +241,7 @@ def compile_(
     name: str | None,
     target: str | None,
     toolchain: str,
+    explain: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -250,12 +252,13 @@ def compile_(
       ongen compile model.tflite --board stm32f746 --out lib
       ongen compile model.tflite --board cortex-a72 --out lib --name hear --json
       ongen compile model.tflite --board host --out lib --toolchain gcc
+      ongen compile model.tflite --board stm32f746 --out lib --explain
     """
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import compile_model
 
     with narrator(quiet) as tell:
-        report = compile_model(model, board, out, tell, name, target, toolchain)
+        report = compile_model(model, board, out, tell, name, target, toolchain, explain)
     _show(report, as_json, out)
 
 

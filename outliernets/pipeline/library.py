@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from outliernets.graph import Graph
 from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.pipeline import firmware
+from outliernets.pipeline.explain import explain
 from outliernets.pipeline.stage import Narrator, write_atomically
 from outliernets.reference import Reference
 
@@ -32,27 +34,31 @@ def compile_model(
     name: str | None = None,
     target_name: str | None = None,
     toolchain_name: str = "zig",
+    explained: bool = False,
 ) -> dict[str, Any]:
     """Write ``NAME.h``, ``NAME.c`` and what they include to ``out``; measure them on the target.
 
     The library is written before it is measured, so it is there even if it does not fit the board.
-    ``target_name`` None: the board's first target.
+    ``target_name`` None: the board's first target. ``explained`` adds what each group of ops costs
+    and why (``explain``).
     """
     board = boards.load(board_name)
     target_name = target_name or board.default_target
     board.variant(target_name)
     graph = read(model, _identifier(name, model))
     narrator.begin("emit", 1, 3)
-    files = codegen.network_files(lower(graph, toolchain.create_cpu(board).kernels))
+    lowered = lower(graph, toolchain.create_cpu(board).kernels)
+    files = codegen.network_files(lowered)
     out.mkdir(parents=True, exist_ok=True)
     firmware.write_sources(files, firmware.NETWORK_LIBRARY, out)
     with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:
         narrator.begin("compile", 2, 3)
-        built, elf_id = _link(
+        built, elf_id = link_check(
             graph, files, model, board, target_name, toolchain_name, Path(scratch)
         )
         narrator.begin("run", 3, 3)
-        measured = _measure(graph, model, board, target_name, built.elf, elf_id)
+        measured = measure(graph, model, board, target_name, built.elf, elf_id)
+        groups = explain(graph, lowered, built.elf, measured["counts"], PROBES) if explained else []
     report = {
         "schema": 1,
         "model": model.name,
@@ -62,12 +68,14 @@ def compile_model(
         "files": sorted([*files, *firmware.NETWORK_LIBRARY]),
         "macs": graph.macs,
         "parity": {"network_exact": measured["exact"], "inputs": PROBES},
-        "footprint": _footprint(graph.name, built, measured["stack"]),
+        "footprint": footprint(graph.name, built, measured),
         "instructions": {"mel_frame": None, "network": measured["network"], "window": None},
         "latency_ms": {"estimated": None, **measured["latency_ms"]},
         "target": measured["target"],
         "verdict": "PASS" if measured["exact"] else "FAIL",
     }
+    if explained:
+        report["groups"] = groups
     write_atomically(out / LIBRARY, json.dumps(report, indent=1) + "\n")
     return report
 
@@ -81,7 +89,7 @@ def _identifier(name: str | None, model: Path) -> str:
     return chosen
 
 
-def _link(
+def link_check(
     graph: Graph,
     files: dict[str, str],
     model: Path,
@@ -90,6 +98,10 @@ def _link(
     toolchain_name: str,
     scratch: Path,
 ) -> tuple[toolchain.Firmware, int]:
+    """Build the check program of a network in ``scratch``; return it and the number it says.
+
+    Raises BuildError when it does not fit.
+    """
     identity = firmware.model_id(model)
     source = scratch / "source"
     source.mkdir()
@@ -99,22 +111,31 @@ def _link(
     return firmware.link(source, board, target_name, toolchain_name, scratch / "out"), identity
 
 
-def _measure(
-    graph: Graph, model: Path, board: Board, target_name: str, elf: Path, identity: int
+def measure(
+    graph: Graph,
+    model: Path,
+    board: Board,
+    target_name: str,
+    elf: Path,
+    identity: int,
+    probes: int = PROBES,
 ) -> dict[str, Any]:
+    """Run a check program on ``probes`` random inputs; compare it with the reference, count."""
     reference = Reference(model)
-    inputs = np.random.default_rng(1).integers(-128, 128, (PROBES, graph.x.size), np.int8)
+    inputs = np.random.default_rng(1).integers(-128, 128, (probes, graph.x.size), np.int8)
     with target.get(target_name).open(elf, board) as running:
         client = target.Client(running, elf)
-        client.hello(identity)
+        hello = client.hello(identity)
         exact = all(client.infer(x.tobytes()) == reference.infer(x).tobytes() for x in inputs)
         counts, version, stats = running.counts(), running.version(), client.stats()
         on_board = isinstance(running, target.HostTarget)
         latency = _latency(client, inputs, board) if on_board else {"measured": None}
-    network = firmware.instructions(counts, graph.name, 1, PROBES)["network"]
+    network = firmware.instructions(counts, graph.name, 1, probes)["network"]
     return {
         "exact": exact,
         "network": network,
+        "counts": counts,
+        "ram": hello.state_size + hello.in_size + hello.out_size,
         "latency_ms": latency,
         "stack": stats.stack_used,
         "target": {"name": target_name, "version": version},
@@ -137,7 +158,16 @@ def _latency(client: target.Client, inputs: NDArray[np.int8], board: Board) -> d
     }
 
 
-def _footprint(name: str, built: toolchain.Firmware, stack: int) -> dict[str, int]:
-    """Sizes of the whole check program, and of the network's own code and constants in it."""
+def footprint(name: str, built: toolchain.Firmware, measured: Mapping[str, Any]) -> dict[str, int]:
+    """Sizes of the whole check program, and of the network alone.
+
+    The network's are its code and constants, and its state with input and output.
+    """
     own = sum(size for symbol, size in built.symbols if symbol.startswith(f"{name}_"))
-    return {"flash": built.flash, "ram": built.ram, "stack": stack, "network_flash": own}
+    return {
+        "flash": built.flash,
+        "ram": built.ram,
+        "stack": measured["stack"],
+        "network_flash": own,
+        "network_ram": measured["ram"],
+    }

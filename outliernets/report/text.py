@@ -1,6 +1,6 @@
 """Tables for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 LEGS = {"float": "float (Keras)", "int8": "int8 (TFLM)", "target": "on target"}
@@ -38,13 +38,66 @@ def _library_table(report: Mapping[str, Any]) -> str:
         ("target result", f"{exact} with TensorFlow Lite Micro"),
         ("flash, network alone", _kib(footprint["network_flash"])),
         ("flash, check program", _kib(footprint["flash"])),
+        ("RAM, network alone", _kib(footprint["network_ram"])),
         ("RAM, check program", _kib(footprint["ram"])),
         ("instructions per network run", _count(report["instructions"]["network"])),
         *_measured_time(report["latency_ms"]),
         ("files", " ".join(report["files"])),
     ]
     title = f"{report['name']} on {report['board']}: {report['verdict']}"
-    return "\n".join([title, "", *_columns(rows)])
+    groups = (
+        ["", *_group_rows(report["groups"], report["instructions"]["network"])]
+        if report.get("groups")
+        else []
+    )
+    return "\n".join([title, "", *_columns(rows), *groups])
+
+
+def _group_rows(groups: Sequence[Mapping[str, Any]], total: int | None) -> list[str]:
+    """Return one row per group and stage, each with its reasons in a line below."""
+    heading = ["", "kernel", "", "MAC", "instructions", "per MAC", "table bytes", "buffer bytes"]
+    rows, reasons = [heading], [""]
+    for group in groups:
+        rows.append(_cost_cells(group["name"], group))
+        reasons.append("    " + "; ".join([*group["why"], *_unstored(group)]))
+        for stage in group["stages"]:
+            name = f"  {stage['name'].split('_')[0]} {stage['op']}"
+            rows.append(_cost_cells(name, stage))
+            reasons.append("      " + "; ".join(stage["why"]))
+        if group["stages"] and group["own_instructions"] is not None:
+            rows.append(_count_cells("  input rows, loop", group["own_instructions"]))
+            reasons.append("")
+    if total is not None:
+        rest = total - sum(group["instructions"] for group in groups)
+        rows.append(_count_cells("calls, ops without a function", rest))
+        reasons.append("")
+    lines = _columns(rows, right=range(3, len(heading)))
+    return [line for pair in zip(lines, reasons, strict=True) for line in pair if line.strip()]
+
+
+def _cost_cells(name: str, costs: Mapping[str, Any]) -> list[str]:
+    count, ratio = costs["instructions"], costs["instructions_per_mac"]
+    return [
+        name,
+        costs["kernel"],
+        f"{costs['input']} -> {costs['output']}",
+        f"{costs['macs']:,}",
+        "not counted" if count is None else f"{count:,}",
+        "" if ratio is None else f"{ratio:.2f}",
+        f"{costs['table_bytes']:,}",
+        f"{costs['buffer_bytes']:,}",
+    ]
+
+
+def _count_cells(name: str, instructions: int) -> list[str]:
+    return [name, "", "", "", f"{instructions:,}", "", "", ""]
+
+
+def _unstored(group: Mapping[str, Any]) -> list[str]:
+    if not group["unstored_bytes"]:
+        return []
+    between = f"the maps between its {len(group['stages'])} ops"
+    return [f"{between}, {group['unstored_bytes']:,} bytes, are never whole"]
 
 
 def _stages_table(report: Mapping[str, Any]) -> str:
@@ -129,9 +182,12 @@ def _interval(value: Mapping[str, float] | None) -> str:
     return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def _columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """Align cells, those of the columns in ``right`` at their ends."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+
+    def cells(row: Sequence[str]) -> list[str]:
+        aligned = zip(row, widths, strict=True)
+        return [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(aligned)]
+
+    return ["  ".join(cells(row)).rstrip() for row in rows]

@@ -49,8 +49,8 @@ class Narrowing:
     form: Form
     scale_bits: tuple[int, ...]
     multiplier: tuple[int, ...]
-    addend: tuple[int, ...]  #: to the upper word
-    shift: tuple[int, ...]  #: to the right; GENERAL: to the left, as the reference has it
+    addend: tuple[int, ...]  #: to the upper word; GENERAL: the reference's shift
+    shift: tuple[int, ...]  #: to the right, of the saturating instruction
     zero: int
     low: int
     high: int
@@ -93,7 +93,7 @@ def plan(channels: Sequence[Sums], zero: int, low: int, high: int) -> Narrowing:
         return Narrowing(Form.LINEAR, ones, multiplier, halves, tuple(shifts), zero, low, high, why)
     left = tuple(-r for r in shifts)
     why = _why_general(shifts, multiplier, room)
-    return Narrowing(Form.GENERAL, zeros, multiplier, zeros, left, zero, low, high, why)
+    return Narrowing(Form.GENERAL, zeros, multiplier, left, zeros, zero, low, high, why)
 
 
 def _why_general(shifts: Sequence[int], multiplier: Sequence[int], room: Sequence[int]) -> str:

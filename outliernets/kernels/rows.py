@@ -92,8 +92,9 @@ class Stage:
         """What is added to the sums of weights and values less ``offset``, for each channel."""
         assert isinstance(self.op, Convolution)
         total = self.weights.reshape(self.channels[1], -1).sum(axis=1)
-        bias: NDArray[np.int64] = self.op.bias(self.site)
-        return bias + (self.offset - self.site.x.zero_point) * total
+        moved = (self.offset - self.site.x.zero_point) * total
+        bias: NDArray[np.int64] = self.op.bias(self.site) + moved
+        return bias
 
     def narrowing(self) -> narrow.Narrowing:
         """How sums become int8."""

@@ -209,8 +209,15 @@ def _row_context(rows: Axis) -> dict[str, Any]:
 
 def _output(stage: Stage) -> dict[str, Any]:
     _, width, channels = stage.site.output.shape[1:]
-    return {"type": "int8_t", "final": True, "offset": 0, "row": width * channels, "step": channels, "plane": 1,
-            "layout": "interleaved", "left": 0, "depth": 1}  # fmt: skip
+    return {
+        "type": "int8_t",
+        "final": True,
+        "offset": 0,
+        "row": width * channels,
+        "step": channels,
+        "plane": 1,
+        "layout": "interleaved",
+    }
 
 
 def _narrow_context(n: Narrowing, offset: int) -> dict[str, Any]:

@@ -97,10 +97,10 @@ def plan(channels: Sequence[Sums], zero: int, low: int, high: int) -> Narrowing:
 
 
 def _why_general(shifts: Sequence[int], multiplier: Sequence[int], room: Sequence[int]) -> str:
-    if min(shifts) < 1:
-        return "a channel's multiplier is 1/2 or more"
     if min(multiplier) <= 0:
         return "a channel's multiplier is 0"
+    if min(shifts) < 1:
+        return "a channel's multiplier is 1/2 or more"
     if min(room) < 1:
         return "weights or sums leave no bit to spare"
     return f"a channel is shifted by more than {MOST_SHIFT} bits"

@@ -8,6 +8,7 @@ from outliernets.pipeline.build import (
     stage_names,
 )
 from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.footprint import footprint_table
 from outliernets.pipeline.library import compile_model
 from outliernets.pipeline.stage import Narrator, Silence
 
@@ -18,6 +19,7 @@ __all__ = [
     "build",
     "compile_model",
     "evaluate_model",
+    "footprint_table",
     "learn",
     "run_again",
     "stage_names",

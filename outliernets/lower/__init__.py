@@ -5,6 +5,7 @@ from collections.abc import Callable
 from outliernets.graph import Graph, Lowered, verify
 from outliernets.kernels.rows import Rows
 from outliernets.kernels.rows_pairs import RowsPairs
+from outliernets.lower.conv_to_dense import conv_to_dense
 from outliernets.lower.drop_copies import drop_copies
 from outliernets.lower.fold_upsampling import fold_upsampling
 from outliernets.lower.fuse_rows import fuse_rows
@@ -23,7 +24,7 @@ def passes(kernels: str = "pairs") -> tuple[Pass, ...]:
     def fuse(graph: Graph) -> Graph:
         return fuse_rows(graph, KERNELS[kernels])
 
-    return drop_copies, pointwise_first, fold_upsampling, fuse
+    return drop_copies, conv_to_dense, pointwise_first, fold_upsampling, fuse
 
 
 PASSES = passes()

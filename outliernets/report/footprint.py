@@ -29,7 +29,7 @@ def _legend(table: Mapping[str, Any]) -> list[str]:
     inputs = f"{max(m['inputs'] for m in measured)} random inputs"
     versions = ", ".join(dict.fromkeys(table["toolchains"].values()))
     return [
-        f"* All outputs on {inputs} (1 for networks too large for the board) are {proof}."
+        f"* All outputs on {inputs} (1 for the largest networks) are {proof}."
         if not wrong
         else f"* **Outputs are not {proof}: {', '.join(wrong)}.**",
         f"* Instructions of one run are exact, counted in {table['target']}. The weights are "

@@ -104,13 +104,7 @@ class Stage:
         return narrow.plan(_sums(self), site.output.zero_point, low, high)
 
     def why(self) -> tuple[str, ...]:
-        """What was decided about the stage, and why, in a few words each."""
-        if not isinstance(self.op, Convolution):
-            return ()
-        n = self.narrowing()
-        return (*self._why_folded(), f"narrows by {n.form.name}: {n.why}")
-
-    def _why_folded(self) -> tuple[str, ...]:
+        """What was decided about the stage whatever the kernel, and why, in a few words each."""
         if self.repeat == (1, 1):
             return ()
         (high, wide), size = self.repeat, self.site.x.size * self.repeat[0] * self.repeat[1]

@@ -72,6 +72,9 @@ class RowsPairs(Rows):
     def _note(self, i: int, note: StageNote) -> StageNote:
         stage = self.stages[i]
         chosen, why, buffer = kind(stage), note.why, _line(stage).size
+        if isinstance(stage.op, Convolution):
+            n = stage.narrowing()
+            why = (*why, f"narrows by {n.form.name}: {n.why}")
         if i in self._passing():
             why, buffer = (*why, "its row is read at once, and shares memory with others"), 0
         if chosen == "scatter":

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from outliernets.importer import read
+from outliernets.kernels.rows import Rows
+from outliernets.kernels.rows_pairs import RowsPairs
 from outliernets.lower import lower
 from outliernets.pipeline import compile_model
 from outliernets.pipeline import explain as module
@@ -70,6 +72,15 @@ def test_decisions_say_why(model: Path, monkeypatch) -> None:
     assert any("upsampling by 2x2 folded in" in why for why in folded["why"])
     assert rows["unstored_bytes"] == 8 * 12 * 2
     assert rows["instructions"] is rows["instructions_per_mac"] is None
+
+
+def test_a_flavour_of_rows_may_say_less(model: Path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_constants", lambda elf: {})
+    monkeypatch.setattr(RowsPairs, "notes", Rows.notes)
+    graph = read(model)
+    stages = [s for g in module.explain(graph, lower(graph), Path(), {}, 1) for s in g["stages"]]
+    assert {s["kernel"] for s in stages} == {""}
+    assert any("upsampling by 2x2 folded in" in why for s in stages for why in s["why"])
 
 
 def test_clones_of_functions_belong_to_their_stage(model: Path, monkeypatch) -> None:

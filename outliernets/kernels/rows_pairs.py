@@ -26,6 +26,7 @@ _POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between
 SCATTER_PIXELS = 4  #: sums that one turn of a scatter adds to; a row is a multiple of them
 FAR = 254  #: words, beyond which two cannot be loaded at once
 FARTHEST = 1023  #: words, beyond which an address is not part of a load
+READ_AHEAD = 4  #: int16 values behind the end of a row that ``stream`` reads, and does not use
 UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 
 
@@ -62,7 +63,7 @@ class RowsPairs(Rows):
         """int16 values of each of the shared rows."""
         sizes: dict[int, int] = {}
         for i, which in self._passing().items():
-            sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row)
+            sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row + READ_AHEAD)
         return [sizes[which] for which in sorted(sizes)]
 
     def notes(self) -> tuple[StageNote, ...]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from outliernets.fixed import Multiplier, quantize_multiplier
 from outliernets.graph import Array, Op, Shape, Site
-from outliernets.ops._spatial import activation_of
+from outliernets.ops._bytes import Dense
+from outliernets.ops._spatial import activation_of, activation_range
 from outliernets.ops._weighted import WeightedOp
 
 
@@ -56,13 +57,31 @@ class FullyConnected(WeightedOp):
     def context(self, site: Site) -> dict[str, Any]:
         """See Op."""
         units, length = site.inputs[1].shape
-        return {
-            **self.finish_context(site),
-            "rows": site.x.size // length,
-            "length": length,
-            "units": units,
-            "weights": site.inputs[1].values.ravel().tolist(),
-        }
+        dense = self._dense(site)
+        packed = dense.is_packable
+        if packed:
+            finish = {"low": dense.low, "high": dense.high, "zy": dense.zy, **dense.context()}
+        else:
+            weights = site.inputs[1].values.ravel().tolist()
+            finish = {**self.finish_context(site), "weights": weights}
+        rows = site.x.size // length
+        return {"packed": packed, "rows": rows, "length": length, "units": units, **finish}
+
+    def scratch_bytes(self, site: Site) -> int:
+        """See Op: the inputs as pairs of 16 bits."""
+        dense = self._dense(site)
+        blocks, words = dense.blocks
+        return 8 * blocks * words if dense.is_packable else 0
+
+    def _dense(self, site: Site) -> Dense:
+        return Dense(
+            site.inputs[1].values.astype(np.int64),
+            self.bias(site),
+            self.multipliers(site),
+            site.x.zero_point,
+            site.output.zero_point,
+            *activation_range(self.activation, site.output),
+        )
 
     def title(self) -> str:
         """See Op."""

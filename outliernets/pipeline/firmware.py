@@ -26,7 +26,7 @@ from outliernets.pipeline.stage import Work
 from outliernets.score import ScorePlan
 
 #: hand-written C that a generated detector needs beside it
-NETWORK_LIBRARY = ("on_fixed.h", "on_pairs.h")
+NETWORK_LIBRARY = ("on_bytes.h", "on_fixed.h", "on_pairs.h")
 DETECTOR_LIBRARY = (
     *NETWORK_LIBRARY, "on_fft.c", "on_fft.h", "on_log.h", "on_mel.c", "on_mel.h", "on_score.c",
     "on_score.h",

@@ -1,6 +1,7 @@
 /* tiny_conv: int8 network 4x6x1 -> 4x6x1, made by ongen 0.1.0. */
 #include "tiny_conv.h"
 
+#include "on_bytes.h"
 #include "on_fixed.h"
 #include "on_pairs.h"
 

@@ -19,7 +19,7 @@
 #define TINY_DENSE_OUT_ZERO_POINT (0)
 
 typedef struct {
-    int8_t arena[32] __attribute__((aligned(16))); /* intermediate maps, overlaid */
+    int8_t arena[64] __attribute__((aligned(16))); /* intermediate maps, overlaid */
 } tiny_dense_state_t;
 
 /* Run the network once on in; in and out may not overlap. */

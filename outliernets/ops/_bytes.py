@@ -90,7 +90,8 @@ class Dense:
     def _starts(self) -> Ints:
         """Return the sums to begin with: the bias, and what makes up for the inputs' offsets."""
         even, odd = self.weights[:, 0::2].sum(axis=1), self.weights[:, 1::2].sum(axis=1)
-        return self.bias - (self.zx + EVEN_OFFSET) * even - (self.zx + ODD_OFFSET) * odd
+        starts: Ints = self.bias - (self.zx + EVEN_OFFSET) * even - (self.zx + ODD_OFFSET) * odd
+        return starts
 
     def _numbers(self) -> dict[str, Any]:
         """Return what turns sums into int8: constants where units agree, else columns of a table.

@@ -228,7 +228,14 @@ ON_FLOATS void on_store4_floats(on_float_t *p, on_floats_t a, on_floats_t b, on_
 
 ON_FLOATS on_v_t on_same_(float value)
 {
-    return (on_v_t){0} + value;
+#if ON_WIDTH == 16
+    return (on_v_t){value, value, value, value, value, value, value, value,
+                    value, value, value, value, value, value, value, value};
+#elif ON_WIDTH == 8
+    return (on_v_t){value, value, value, value, value, value, value, value};
+#else
+    return (on_v_t){value, value, value, value};
+#endif
 }
 
 ON_FLOATS on_floats_t on_same_floats(float value)

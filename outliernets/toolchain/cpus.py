@@ -15,8 +15,11 @@ class Cpu:
     gcc_package: str  #: Debian's package of it
     gcc: tuple[str, ...]
     kernels: str = "pairs"  #: a key of ``lower.KERNELS``
+    zig_level: str = "-O2"  #: of optimisation
 
 
+#: Else clang unrolls loops that the kernels have unrolled already, and is larger and slower for it.
+SMALL = "-Os"
 HOST = "host"  #: the processor of this machine, whatever it is
 _ARM = ("arm-none-eabi-", "gcc-arm-none-eabi")
 _AARCH64 = ("aarch64-linux-gnu-", "gcc-aarch64-linux-gnu")
@@ -26,21 +29,25 @@ CPUS: dict[str, Cpu] = {
         ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0plus"),
         *_ARM,
         ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
+        zig_level=SMALL,
     ),
     "cortex-m3": Cpu(
         ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m3"),
         *_ARM,
         ("-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"),
+        zig_level=SMALL,
     ),
     "cortex-m4": Cpu(  # single-precision FPU; zig's plain cortex_m4 has none
         ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"),
         *_ARM,
         ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+        zig_level=SMALL,
     ),
     "cortex-m7": Cpu(  # single-precision FPU, as in the STM32F74x
         ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16sp"),
         *_ARM,
         ("-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
+        zig_level=SMALL,
     ),
     "cortex-a72": Cpu(
         ("-target", "aarch64-freestanding-none", "-mcpu=cortex_a72"),

@@ -44,7 +44,7 @@ class ZigToolchain(Toolchain):
         return [sys.executable, "-m", "ziglang", "cc", *self._cpu.zig]
 
     def _compile_options(self) -> list[str]:
-        return ["-fstack-size-section", "-fno-sanitize=all"]
+        return [self._cpu.zig_level, "-fstack-size-section", "-fno-sanitize=all"]
 
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
         script = out_dir / "zig.ld"

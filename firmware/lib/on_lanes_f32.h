@@ -258,15 +258,31 @@ ON_FLOATS on_floats_t on_max_floats(on_floats_t a, on_floats_t b)
     return a;
 }
 
+#define ON_WHOLE 12582912.0F /* 1.5 * 2^23: what is added to it has no fraction */
+
 /* s * factor + addend to nearest, clamped to [low, high]. */
 ON_FLOATS on_floats_t on_scale_linear(on_floats_t s, const on_scale_f32_t *scale, float low, float high)
 {
     const on_v_t factor = on_same_(scale->factor), addend = on_same_(scale->addend);
-    const on_v_t whole = on_same_(12582912.0F); /* 1.5 * 2^23: what is added to it has no fraction */
+    const on_v_t whole = on_same_(ON_WHOLE);
     ON_EACH_PART(i)
     {
         const on_v_t x = (ON_FMA(s.p[i], factor, addend) + whole) - whole;
         s.p[i] = ON_MIN(ON_MAX(x, on_same_(low)), on_same_(high));
+    }
+    return s;
+}
+
+/* The same with more bits for the fraction: whole numbers first, then what is left. */
+ON_FLOATS on_floats_t on_scale_finely(on_floats_t s, const on_scale_f32_t *scale, float low, float high)
+{
+    const on_v_t factor = on_same_(scale->factor), addend = on_same_(scale->addend);
+    const on_v_t whole = on_same_(ON_WHOLE);
+    ON_EACH_PART(i)
+    {
+        const on_v_t x = ON_FMA(s.p[i], factor, whole) - whole;
+        const on_v_t left = ((ON_FMA(s.p[i], factor, -x) + addend) + whole) - whole;
+        s.p[i] = ON_MIN(ON_MAX(x + left, on_same_(low)), on_same_(high));
     }
     return s;
 }

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from outliernets.fixed import Multiplier
 from outliernets.graph import Site
 from outliernets.kernels import scale
 from outliernets.kernels.axis import Axis
@@ -140,6 +141,11 @@ class RowsLanes(Rows):
     def _stage(self, i: int) -> dict[str, Any]:
         stage, line = self.stages[i], self._line(i)
         kind = self._kind(stage)
+        own = _KINDS[kind](stage, line)
+        if isinstance(stage.op, Convolution):
+            own |= _scale_context(stage, line, kind)
+        if kind == "scatter":
+            own["beginnings"] = [own["scales"][0][0] + unread for unread in own["unread"]]
         return {
             "name": _short(stage),
             "kind": kind,
@@ -152,8 +158,7 @@ class RowsLanes(Rows):
             "channels": stage.channels[1],
             "inputs": stage.channels[0],
             "lanes": LANES * _blocks(stage.columns),
-            **_KINDS[kind](stage, line),
-            **(_scale_context(stage, line, kind) if isinstance(stage.op, Convolution) else {}),
+            **own,
         }
 
     def _into(self, i: int) -> dict[str, Any]:
@@ -388,11 +393,10 @@ def _scale_context(stage: Stage, line: Line, kind: str) -> dict[str, Any]:
     shifts = sorted({-m.shift for m in multipliers})
     common = {"zero": zero, "low": low, "high": high, "shifts": shifts}
     if line.numbers is Numbers.FLOATS and kind != "plain":
-        lines = [scale.linear(m, w, zero, low, high) for m, w in channels]
-        rule = "exactly" if None in lines else "linear"
+        rule, fits = _linear(channels, zero, low, high)
         rows = [
-            (f"{b}.0F", *((_float(f.factor), _float(f.addend)) if f else ("0.0F", "0.0F")), *e)
-            for b, f, e in zip(biases, lines, exact, strict=True)
+            (b + f.start, _float(f.factor), _float(f.addend), *e)
+            for b, f, e in zip(biases, fits, exact, strict=True)
         ]
         return {"scale": {"rule": rule, **common}, "scales": rows}
     integers = [(b, *e) for b, e in zip(biases, exact, strict=True)]
@@ -403,9 +407,22 @@ def _scale_context(stage: Stage, line: Line, kind: str) -> dict[str, Any]:
     return {"scale": {"rule": rule, **common}, "scales": integers}
 
 
+def _linear(
+    channels: Sequence[tuple[Multiplier, int]], zero: int, low: int, high: int
+) -> tuple[str, list[scale.Linear]]:
+    """The cheapest rule that scales all channels, and its constants."""
+    for name, rule in (("linear", scale.fused), ("finely", scale.fine)):
+        fits = [scale.linear(m, widest, zero, low, high, rule) for m, widest in channels]
+        found = [f for f in fits if f]
+        if len(found) == len(fits):
+            return name, found
+    return "exactly", [scale.Linear(0, 0.0, 0.0)] * len(channels)
+
+
 def _float(value: float) -> str:
     """A single-precision number as C reads it, exactly."""
-    return f"{float(value).hex()}F"
+    digits, exponent = float(value).hex().split("p")
+    return f"{digits.rstrip('0').rstrip('.')}p{exponent}F"
 
 
 # --- taps: a kernel slides along one plane -------------------------------------------------------
@@ -513,20 +530,18 @@ def _scatter(stage: Stage, line: Line) -> dict[str, Any]:
         "kernel_rows": rows.kernel,
         "columns": axis.kernel,
         "first": axis.first(0),
-        "beginnings": _beginnings(stage, line, by_row.sum(axis=1)),
+        "unread": _unread(rows, line.pad, by_row.sum(axis=1)),
         **_weight_context(weights.reshape(len(weights), -1), line.numbers),
     }
 
 
-def _beginnings(stage: Stage, line: Line, weights: NDArray[np.int64]) -> list[int]:
-    """What the sums of each output row begin with; padding rows, never read, are left out."""
-    assert isinstance(stage.op, Convolution)
-    rows, bias = stage.rows, int(stage.op.bias(stage.site)[0])
+def _unread(rows: Axis, pad: int, weights: NDArray[np.int64]) -> list[int]:
+    """What rows of padding, which are never read, would add to the sums of each output row."""
     first = np.arange(rows.outputs + rows.kernel) - rows.before
     source = np.add.outer(first, np.arange(rows.kernel))
-    read = (source >= 0) & (source < rows.source)
-    beginnings: list[int] = (bias - line.pad * (read * weights).sum(axis=1)).tolist()
-    return beginnings
+    there = (source >= 0) & (source < rows.source)
+    sums: list[int] = (pad * (~there * weights).sum(axis=1)).tolist()
+    return sums
 
 
 # --- dots: some output channels at a time, all input channels ------------------------------------

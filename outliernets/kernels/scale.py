@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outliernets.fixed import IntArray, Multiplier, high_mul, rounding_shift
 
 MOST_SHIFT = 16  #: of the instruction that narrows 32 bits to 16
+FLOAT_SUMS = 2**24  #: above, floats have no ones
+HALF = 0.5
+NEIGHBOURS = 8  #: factors on both sides of the nearest one that are tried
 
 Rule = Callable[[IntArray], IntArray]
 
@@ -68,39 +70,62 @@ def is_floor(m: Multiplier, widest: int, zero: int, low: int, high: int) -> bool
 
 @dataclass(frozen=True)
 class Linear:
-    """``sum * factor + addend`` in single precision, rounded once more to an integer."""
+    """``(sum + start) * factor + addend`` in single precision, rounded once more to an integer.
 
+    ``start`` makes the addend small: a large one has no bits to place the steps with.
+    """
+
+    start: int
     factor: float
     addend: float
 
 
-def linear(m: Multiplier, widest: int, zero: int, low: int, high: int) -> Linear | None:
-    """Return the fused multiply-add that scales all sums of a channel, if there is one."""
-    if m.shift > 0:
+LinearRule = Callable[[IntArray, np.float32, np.float32], IntArray]
+
+
+def linear(
+    m: Multiplier, widest: int, zero: int, low: int, high: int, rule: LinearRule
+) -> Linear | None:
+    """Return the constants with which ``rule`` scales all sums of a channel, if there are some."""
+    if m.shift > 0 or m.value == 0:
         return None
     edge = steps(m, widest, zero, low, high)
     near = np.float32(m.value * 2.0 ** (m.shift - 31))
-    up, down = np.nextafter(near, np.float32(2)), np.nextafter(near, np.float32(0))
-    for factor in (near, up, down):
-        addend = _middle(edge, float(factor))
-        if edge.agrees(_linear_rule(factor, addend)):
-            return Linear(float(factor), float(addend))
+    start = round(zero / float(near))
+    if widest + abs(start) >= FLOAT_SUMS:
+        return None
+    factors = near * (1 + np.arange(-NEIGHBOURS, NEIGHBOURS + 1) * np.finfo(np.float32).epsneg)
+    for factor in sorted(set(factors.astype(np.float32)), key=lambda f: abs(f - near)):
+        addend = _middle(edge, start, float(factor))
+        if edge.agrees(lambda sums, f=factor, a=addend: rule(sums + start, f, a)):  # type: ignore[misc]
+            return Linear(start, float(factor), float(addend))
     return None
 
 
-def _middle(edge: Steps, factor: float) -> np.float32:
+def _middle(edge: Steps, start: int, factor: float) -> np.float32:
     """The addend in the middle between those that step too late and too early."""
     if not len(edge.values):
-        return np.float32(edge.ends[0])
-    least = (edge.values - 0.5 - edge.sums * factor).max()
-    most = (edge.values - 0.5 - (edge.sums - 1) * factor).min()
-    return np.float32((least + most) / 2)
+        return np.float32(edge.ends[0] - start * factor)
+    exact = edge.values - 0.5 - (edge.sums + start) * factor
+    return np.float32((exact.max() + (exact + factor).min()) / 2)
 
 
-def _linear_rule(factor: np.float32, addend: np.float32) -> Rule:
-    def rule(sums: IntArray) -> IntArray:
-        fused = (sums * np.float64(factor) + np.float64(addend)).astype(np.float32)
-        rounded: NDArray[np.int64] = np.rint(fused).astype(np.int64)
-        return rounded
+def fused(sums: IntArray, factor: np.float32, addend: np.float32) -> IntArray:
+    """Return what ``on_scale_linear`` makes of sums: a fused multiply-add, rounded."""
+    # Exact in double precision, so that there is one rounding, as in the fused instruction.
+    scaled = (sums * np.float64(factor) + np.float64(addend)).astype(np.float32)
+    rounded: IntArray = np.rint(scaled).astype(np.int64)
+    return rounded
 
-    return rule
+
+def fine(sums: IntArray, factor: np.float32, addend: np.float32) -> IntArray:
+    """Return what ``on_scale_finely`` makes of sums: first whole numbers, then what is left.
+
+    What is left is small, so it has bits for the steps that ``fused`` lacks. It never falls if the
+    addend is within one half.
+    """
+    exact = sums * np.float64(factor)
+    whole = np.rint(exact)
+    left = (exact - whole).astype(np.float32) + addend
+    rounded: IntArray = (whole + np.rint(left)).astype(np.int64)
+    return rounded if abs(addend) < HALF else np.zeros_like(rounded)

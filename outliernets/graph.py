@@ -96,7 +96,7 @@ class Op(ABC):
 
     #: names of the TensorFlow Lite ops this class implements
     tflite: ClassVar[tuple[str, ...]] = ()
-    #: whether the template can print a variant that scores the output's rows instead of keeping them
+    #: whether the template has a variant that scores the output's rows instead of keeping them
     scores_rows: ClassVar[bool] = False
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,6 +169,9 @@ class StageNote:
 @dataclass(frozen=True)
 class Rows(Op):
     """A chain of stages. Its first input is the first stage's; the others are all constants."""
+
+    #: whether memory is so short that a chain is worth cutting to save some
+    saves_memory: ClassVar[bool] = False
 
     stages: tuple[Stage, ...]
     why: tuple[str, ...] = ()  #: why the chain is these stages, for people

@@ -35,6 +35,7 @@ class RowsPairs(Rows):
     """Rows as pairs of int16."""
 
     scores_rows = True
+    saves_memory = True
 
     def scratch_bytes(self, site: Site) -> int:
         """Bytes of the line buffers; an upper bound of the C struct's size."""

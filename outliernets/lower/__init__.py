@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from outliernets.graph import Graph, Lowered, verify
 from outliernets.kernels.rows import Rows
+from outliernets.kernels.rows_lanes import RowsFloats, RowsLanes
 from outliernets.kernels.rows_pairs import RowsPairs
 from outliernets.lower.conv_to_dense import conv_to_dense
 from outliernets.lower.drop_copies import drop_copies
@@ -15,7 +16,7 @@ from outliernets.lower.pointwise_first import pointwise_first
 Pass = Callable[[Graph], Graph]
 
 #: how rows are computed, by what the processor is good at (``toolchain.Cpu.kernels``)
-KERNELS: dict[str, type[Rows]] = {"pairs": RowsPairs}
+KERNELS: dict[str, type[Rows]] = {"pairs": RowsPairs, "lanes": RowsLanes, "floats": RowsFloats}
 
 
 def passes(kernels: str = "pairs") -> tuple[Pass, ...]:

@@ -1,10 +1,11 @@
 """Join chains of ops that make each row from a few rows before them into one node.
 
-A chain is cut where that needs less memory: before the cut, the rows of its second half need not be
-there yet, and after it those of the first half are gone; only the map between them stays.
+On small processors a chain is cut where that needs less memory: before the cut, the rows of its
+second half need not be there yet, and after it those of the first half are gone; only the map
+between them stays.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from outliernets.graph import Graph, Node, Site
@@ -12,11 +13,10 @@ from outliernets.kernels.rows import Rows, Stage, can_stream, obstacle
 
 SAVING = 0.1  #: share of the memory that a cut must save
 
-MakeRows = Callable[[tuple[Stage, ...]], Rows]
 Why = tuple[str, ...]
 
 
-def fuse_rows(graph: Graph, make: MakeRows) -> Graph:
+def fuse_rows(graph: Graph, make: type[Rows]) -> Graph:
     """Return the graph with every longest chain as one node, also chains of a single op."""
     nodes: list[Node] = []
     for chain, why in _chains(graph):
@@ -59,7 +59,7 @@ def _apart(graph: Graph, uses: dict[str, int], before: Node, node: Node) -> str 
     return None
 
 
-def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> tuple[list[list[Node]], Why]:
+def _cut(graph: Graph, chain: list[Node], make: type[Rows]) -> tuple[list[list[Node]], Why]:
     """Return the chain whole, or in two parts if that saves memory worth a copy of the map.
 
     And why.
@@ -73,7 +73,7 @@ def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> tuple[list[list[Nod
         between = graph.tensors[chain[cut - 1].output].size
         return between + max(scratch(chain[:cut]), scratch(chain[cut:]))
 
-    if len(chain) == 1:
+    if len(chain) == 1 or not make.saves_memory:
         return [chain], ()
     best = min(range(1, len(chain)), key=peak)
     whole, halves = scratch(chain), peak(best)
@@ -85,7 +85,7 @@ def _cut(graph: Graph, chain: list[Node], make: MakeRows) -> tuple[list[list[Nod
     return [chain], (why,)
 
 
-def _fused(graph: Graph, chain: list[Node], make: MakeRows, why: Why) -> Node:
+def _fused(graph: Graph, chain: list[Node], make: type[Rows], why: Why) -> Node:
     constants = [n for node in chain for n in node.inputs if graph.tensors[n].is_constant]
     return Node(
         name=chain[0].name.split("_")[0] + "_rows",

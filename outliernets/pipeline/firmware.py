@@ -1,6 +1,7 @@
 """The stages from an int8 network to scores of the firmware: emit, compile, run."""
 
 import json
+import re
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
@@ -25,12 +26,7 @@ from outliernets.pipeline.replay import Program, replay
 from outliernets.pipeline.stage import Work
 from outliernets.score import ScorePlan
 
-#: hand-written C that a generated detector needs beside it
-NETWORK_LIBRARY = ("on_bytes.h", "on_fixed.h", "on_pairs.h")
-DETECTOR_LIBRARY = (
-    *NETWORK_LIBRARY, "on_fft.c", "on_fft.h", "on_log.h", "on_mel.c", "on_mel.h", "on_score.c",
-    "on_score.h",
-)  # fmt: skip
+_INCLUDE = re.compile(r'^#include "(on_\w+\.h)"', re.MULTILINE)
 Instructions = dict[str, int | None]
 
 
@@ -54,12 +50,33 @@ def score_plan(graph: Graph, threshold: int) -> ScorePlan:
     return ScorePlan.make(graph.x, graph.y).with_threshold(threshold)
 
 
-def write_sources(files: Mapping[str, str], library: Sequence[str], folder: Path) -> None:
-    """Write generated files, and copies of the library files they include, into ``folder``."""
+def library_files(files: Mapping[str, str]) -> list[str]:
+    """Return the hand-written files of ``firmware/lib`` that generated files need, sorted.
+
+    These are the headers they include, what those include, and the C behind the headers.
+    """
+    folder = resources.firmware() / "lib"
+    texts, found = list(files.values()), set[str]()
+    while texts:
+        for header in _INCLUDE.findall(texts.pop()):
+            names = {header, f"{header.removesuffix('.h')}.c"} - found
+            present = {name for name in names if (folder / name).is_file()}
+            texts += [(folder / name).read_text() for name in sorted(present)]
+            found |= present
+    return sorted(found)
+
+
+def write_sources(files: Mapping[str, str], folder: Path) -> list[str]:
+    """Write generated files, and copies of the library files they need, into ``folder``.
+
+    Returns the names of the copies.
+    """
+    library = library_files(files)
     for name, text in files.items():
         (folder / name).write_text(text)
     for name in library:
         shutil.copyfile(resources.firmware() / "lib" / name, folder / name)
+    return library
 
 
 def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) -> None:
@@ -76,7 +93,7 @@ def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) ->
         | codegen.app_files(name, model_id(model, standardizer), front_end=True)
         | codegen.linker_files(linker_context(board, config.target))
     )
-    write_sources(files, DETECTOR_LIBRARY, work.folder)
+    write_sources(files, work.folder)
     work.facts |= {"name": name, "model_id": model_id(model, standardizer), "macs": graph.macs}
 
 

@@ -50,7 +50,7 @@ def compile_model(
     lowered = lower(graph, toolchain.create_cpu(board).kernels)
     files = codegen.network_files(lowered)
     out.mkdir(parents=True, exist_ok=True)
-    firmware.write_sources(files, firmware.NETWORK_LIBRARY, out)
+    copied = firmware.write_sources(files, out)
     with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:
         narrator.begin("compile", 2, 3)
         built, elf_id = link_check(
@@ -65,7 +65,7 @@ def compile_model(
         "name": graph.name,
         "board": board.name,
         "toolchain": toolchain_name,
-        "files": sorted([*files, *firmware.NETWORK_LIBRARY]),
+        "files": sorted([*files, *copied]),
         "macs": graph.macs,
         "parity": {"network_exact": measured["exact"], "inputs": PROBES},
         "footprint": footprint(graph.name, built, measured),
@@ -107,7 +107,7 @@ def link_check(
     source.mkdir()
     extra = codegen.app_files(graph.name, identity, front_end=False)
     extra |= codegen.linker_files(linker_context(board, target_name))
-    firmware.write_sources(files | extra, firmware.NETWORK_LIBRARY, source)
+    firmware.write_sources(files | extra, source)
     return firmware.link(source, board, target_name, toolchain_name, scratch / "out"), identity
 
 

@@ -53,11 +53,13 @@ CPUS: dict[str, Cpu] = {
         ("-target", "aarch64-freestanding-none", "-mcpu=cortex_a72"),
         *_AARCH64,
         ("-mcpu=cortex-a72", "-fno-pie", "-mno-outline-atomics"),
+        kernels="lanes",
     ),
     HOST: Cpu(
         ("-target", f"{platform.machine()}-freestanding-none", "-mcpu=native"),
         *("", "gcc"),
         ("-march=native", "-fno-pie", "-fno-stack-protector"),
+        kernels="floats",
     ),
 }
 

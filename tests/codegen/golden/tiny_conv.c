@@ -12,21 +12,20 @@ typedef struct {
     const int8_t *in;
     int8_t *out; /* the row of the output that is made now */
     int32_t n00_rows;
-    on_half_t n00_in[3][8] ON_ALIGNED; /* 3 x [1][8] */
+    on_half_t n00_in[24] ON_ALIGNED; /* [1][3][8] */
     int32_t n01_rows;
-    on_half_t n01_in[2][12] ON_ALIGNED; /* 2 x [2][6] */
-    on_half_t zeros[8] ON_ALIGNED; /* stands for rows of padding */
+    on_half_t n01_in[24] ON_ALIGNED; /* [2][2][6] */
 } __attribute__((aligned(16))) tiny_conv_n00_rows_t;
 
-_Static_assert(sizeof(tiny_conv_n00_rows_t) <= 160, "the arena has room for the rows");
+_Static_assert(sizeof(tiny_conv_n00_rows_t) <= 144, "the arena has room for the rows");
 
 /* Bring a row of the input into the first buffer. */
 ON_NOINLINE static void tiny_conv_n00_rows_load(tiny_conv_n00_rows_t *s, int32_t y)
 {
     const int8_t *const in = &s->in[y * 6];
-    on_half_t *const row = &s->n00_in[(uint32_t)y % 3U][1];
+    on_half_t *const row = &s->n00_in[((int32_t)((uint32_t)y % 3U) * 8) + 1];
     for (int32_t c = 0; c < 1; ++c) {
-        on_half_t *out = &row[(c) * 8];
+        on_half_t *out = &row[(c) * 24];
         const int8_t *from = &in[c];
         const int8_t *const end = from + 6;
         do {
@@ -39,74 +38,79 @@ ON_NOINLINE static void tiny_conv_n00_rows_load(tiny_conv_n00_rows_t *s, int32_t
     }
 }
 
-static const int32_t tiny_conv_n00_rows_n00_table[18] = {
-    452987776, 65024, 100725632, 1408, 1023418496, 12032, -272128, 1482369815, 4128,
-    -2013259264, 42496, -1845465856, 41472, 520122880, 57088, 17408, 1887552550, 4160
+static const int32_t tiny_conv_n00_rows_n00_table[26] = {
+    -272128, 1482369815, -1044448, 452987776, 65024, 100725632, 1408, 1023418496, 12032,
+    452987776, 65024, 100725632, 1408, 17408, 1887552550, -1044416, -2013259264, 42496,
+    -1845465856, 41472, 520122880, 57088, -2013259264, 42496, -1845465856, 41472
 };
 
-/* One channel of one row: each source row is read once, two pixels to the word. */
-ON_NOINLINE static void tiny_conv_n00_rows_n00_channel(const on_pair_t *r0, const on_pair_t *r1, const on_pair_t *r2, const int32_t *w, on_half_t *out)
+/* One channel of one row: r is the channel's ring, whose rows lie in any order; so do the weights. */
+ON_NOINLINE static void tiny_conv_n00_rows_n00_channel(const on_pair_t *r, const int32_t *n, const int32_t *w, on_half_t *out)
 {
-    const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], bias = w[6], multiplier = w[7], addend = w[8];
+const int32_t bias = n[0], multiplier = n[1], addend = n[2];
+    const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5];
     {
-        int32_t sum, r0x0, r0x1, r1x0, r1x1, r2x0, r2x1, r0x0s, r1x0s, r2x0s, r0x2, r0x3, r1x2, r1x3, r2x2, r2x3, r0x1s, r1x1s, r2x1s, r0x2s, r1x2s, r2x2s;
-        ON_WORDS(r0x0, r0x1, r0, 0);
-        sum = on_dot2(r0x0, w0, bias);
-        sum = on_dot2(r0x1, w1, sum);
-        ON_WORDS(r1x0, r1x1, r1, 0);
-        sum = on_dot2(r1x0, w2, sum);
-        sum = on_dot2(r1x1, w3, sum);
-        ON_WORDS(r2x0, r2x1, r2, 0);
-        sum = on_dot2(r2x0, w4, sum);
-        sum = on_dot2(r2x1, w5, sum);
-        out[0] = (on_half_t)on_narrow_u8(on_add_high(addend, sum, multiplier), 13);
-        r0x0s = on_straddle(r0x0, r0x1);
-        sum = on_dot2x(r0x0s, w0, bias);
-        sum = on_dot2x(r0x1, w1, sum);
-        r1x0s = on_straddle(r1x0, r1x1);
-        sum = on_dot2x(r1x0s, w2, sum);
-        sum = on_dot2x(r1x1, w3, sum);
-        r2x0s = on_straddle(r2x0, r2x1);
-        sum = on_dot2x(r2x0s, w4, sum);
-        sum = on_dot2x(r2x1, w5, sum);
-        out[1] = (on_half_t)on_narrow_u8(on_add_high(addend, sum, multiplier), 13);
-        sum = on_dot2(r0x1, w0, bias);
-        ON_WORDS(r0x2, r0x3, r0, 2);
-        sum = on_dot2(r0x2, w1, sum);
-        sum = on_dot2(r1x1, w2, sum);
-        ON_WORDS(r1x2, r1x3, r1, 2);
-        sum = on_dot2(r1x2, w3, sum);
-        sum = on_dot2(r2x1, w4, sum);
-        ON_WORDS(r2x2, r2x3, r2, 2);
-        sum = on_dot2(r2x2, w5, sum);
-        out[2] = (on_half_t)on_narrow_u8(on_add_high(addend, sum, multiplier), 13);
-        r0x1s = on_straddle(r0x1, r0x2);
-        sum = on_dot2x(r0x1s, w0, bias);
-        sum = on_dot2x(r0x2, w1, sum);
-        r1x1s = on_straddle(r1x1, r1x2);
-        sum = on_dot2x(r1x1s, w2, sum);
-        sum = on_dot2x(r1x2, w3, sum);
-        r2x1s = on_straddle(r2x1, r2x2);
-        sum = on_dot2x(r2x1s, w4, sum);
-        sum = on_dot2x(r2x2, w5, sum);
-        out[3] = (on_half_t)on_narrow_u8(on_add_high(addend, sum, multiplier), 13);
-        sum = on_dot2(r0x2, w0, bias);
-        sum = on_dot2(r0x3, w1, sum);
-        sum = on_dot2(r1x2, w2, sum);
-        sum = on_dot2(r1x3, w3, sum);
-        sum = on_dot2(r2x2, w4, sum);
-        sum = on_dot2(r2x3, w5, sum);
-        out[4] = (on_half_t)on_narrow_u8(on_add_high(addend, sum, multiplier), 13);
-        r0x2s = on_straddle(r0x2, r0x3);
-        sum = on_dot2x(r0x2s, w0, bias);
-        sum = on_dot2x(r0x3, w1, sum);
-        r1x2s = on_straddle(r1x2, r1x3);
-        sum = on_dot2x(r1x2s, w2, sum);
-        sum = on_dot2x(r1x3, w3, sum);
-        r2x2s = on_straddle(r2x2, r2x3);
-        sum = on_dot2x(r2x2s, w4, sum);
-        sum = on_dot2x(r2x3, w5, sum);
-        out[5] = (on_half_t)on_narrow_u8(on_add_high(addend, sum, multiplier), 13);
+        int32_t sum0, sum1, x0, x0s, x1;
+        ON_WORDS(x0, x1, r, 0);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w0, bias);
+        sum0 = on_dot2(x1, w1, sum0);
+        sum1 = on_dot2x(x0s, w0, bias);
+        sum1 = on_dot2x(x1, w1, sum1);
+        ON_WORDS(x0, x1, r, 4);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w2, sum0);
+        sum0 = on_dot2(x1, w3, sum0);
+        sum1 = on_dot2x(x0s, w2, sum1);
+        sum1 = on_dot2x(x1, w3, sum1);
+        ON_WORDS(x0, x1, r, 8);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w4, sum0);
+        sum0 = on_dot2(x1, w5, sum0);
+        sum1 = on_dot2x(x0s, w4, sum1);
+        sum1 = on_dot2x(x1, w5, sum1);
+        out[0] = (on_half_t)on_narrow_s8(on_add_high(addend, sum0, multiplier), 13);
+        out[1] = (on_half_t)on_narrow_s8(on_add_high(addend, sum1, multiplier), 13);
+        ON_WORDS(x0, x1, r, 1);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w0, bias);
+        sum0 = on_dot2(x1, w1, sum0);
+        sum1 = on_dot2x(x0s, w0, bias);
+        sum1 = on_dot2x(x1, w1, sum1);
+        ON_WORDS(x0, x1, r, 5);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w2, sum0);
+        sum0 = on_dot2(x1, w3, sum0);
+        sum1 = on_dot2x(x0s, w2, sum1);
+        sum1 = on_dot2x(x1, w3, sum1);
+        ON_WORDS(x0, x1, r, 9);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w4, sum0);
+        sum0 = on_dot2(x1, w5, sum0);
+        sum1 = on_dot2x(x0s, w4, sum1);
+        sum1 = on_dot2x(x1, w5, sum1);
+        out[2] = (on_half_t)on_narrow_s8(on_add_high(addend, sum0, multiplier), 13);
+        out[3] = (on_half_t)on_narrow_s8(on_add_high(addend, sum1, multiplier), 13);
+        ON_WORDS(x0, x1, r, 2);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w0, bias);
+        sum0 = on_dot2(x1, w1, sum0);
+        sum1 = on_dot2x(x0s, w0, bias);
+        sum1 = on_dot2x(x1, w1, sum1);
+        ON_WORDS(x0, x1, r, 6);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w2, sum0);
+        sum0 = on_dot2(x1, w3, sum0);
+        sum1 = on_dot2x(x0s, w2, sum1);
+        sum1 = on_dot2x(x1, w3, sum1);
+        ON_WORDS(x0, x1, r, 10);
+        x0s = on_straddle(x0, x1);
+        sum0 = on_dot2(x0, w4, sum0);
+        sum0 = on_dot2(x1, w5, sum0);
+        sum1 = on_dot2x(x0s, w4, sum1);
+        sum1 = on_dot2x(x1, w5, sum1);
+        out[4] = (on_half_t)on_narrow_s8(on_add_high(addend, sum0, multiplier), 13);
+        out[5] = (on_half_t)on_narrow_s8(on_add_high(addend, sum1, multiplier), 13);
     }
 }
 
@@ -114,22 +118,26 @@ ON_NOINLINE static void tiny_conv_n00_rows_n00_channel(const on_pair_t *r0, cons
 ON_NOINLINE static void tiny_conv_n00_rows_n00(tiny_conv_n00_rows_t *s, int32_t y)
 {
     const int32_t first = y - 1;
-    const int32_t last = on_min(first + 2, 3);
-    while (s->n00_rows <= last) {
-        tiny_conv_n00_rows_load(s, s->n00_rows);
+    while (s->n00_rows < first + 3) {
+        const int32_t row = s->n00_rows;
+        if (row < 4) {
+            tiny_conv_n00_rows_load(s, row);
+        } else { /* padding */
+            for (int32_t c = 0; c < 1; ++c) {
+                on_half_t *const padding = &s->n00_in[((int32_t)((uint32_t)row % 3U) * 8) + (c * 24)];
+                for (int32_t x = 0; x < 8; ++x) {
+                    padding[x] = 0;
+                }
+            }
+        }
         s->n00_rows++;
     }
-    const int32_t *w = &tiny_conv_n00_rows_n00_table[0];
-    on_half_t *const out = &s->n01_in[(uint32_t)y % 2U][0];
+    const int32_t *n = &tiny_conv_n00_rows_n00_table[0];
+    const int32_t *const w = &n[3 + ((int32_t)((uint32_t)(12 - first) % 3U) * 2)];
+    on_half_t *const out = &s->n01_in[((int32_t)((uint32_t)y % 2U) * 6) + 0];
     for (int32_t c = 0; c < 2; ++c) {
-        const int32_t y0 = first + 0;
-        const on_half_t *const r0 = ((y0 >= 0) && (y0 < 4)) ? &s->n00_in[(uint32_t)y0 % 3U][(c / 2) * 8] : s->zeros;
-        const int32_t y1 = first + 1;
-        const on_half_t *const r1 = ((y1 >= 0) && (y1 < 4)) ? &s->n00_in[(uint32_t)y1 % 3U][(c / 2) * 8] : s->zeros;
-        const int32_t y2 = first + 2;
-        const on_half_t *const r2 = ((y2 >= 0) && (y2 < 4)) ? &s->n00_in[(uint32_t)y2 % 3U][(c / 2) * 8] : s->zeros;
-        tiny_conv_n00_rows_n00_channel((const on_pair_t *)r0, (const on_pair_t *)r1, (const on_pair_t *)r2, w, &out[(c) * 6]);
-        w += 9;
+        const on_half_t *const r = &s->n00_in[(c / 2) * 24];
+        tiny_conv_n00_rows_n00_channel((const on_pair_t *)(const void *)r, n + (c * 13), w + (c * 13), &out[(c) * 12]);
     }
 }
 
@@ -142,20 +150,22 @@ ON_NOINLINE static void tiny_conv_n00_rows_n01(tiny_conv_n00_rows_t *s, int32_t 
         tiny_conv_n00_rows_n00(s, s->n01_rows);
         s->n01_rows++;
     }
-    int8_t *const out = s->out;
+    int8_t *const row = s->out;
     for (int32_t c = 0; c < 2; ++c) {
-        int8_t *to = &out[c];
-        for (int32_t x = 0; x < 3; ++x) {
-            int32_t largest = INT16_MIN;
-            for (int32_t row = first; row <= last; ++row) {
-                const on_half_t *const in = &s->n01_in[(uint32_t)row % 2U][(c * 6) + (x * 2)];
-                for (int32_t k = 0; k < 2; ++k) {
-                    largest = on_max(largest, in[k]);
-                }
-            }
-            *to = (int8_t)(largest + (-128));
-            to += 2;
-        }
+        int8_t *out = &row[c];
+        const on_half_t *r0 = &s->n01_in[((int32_t)((uint32_t)(first + 0) % 2U) * 6) + (c * 12)];
+        const on_half_t *r1 = &s->n01_in[((int32_t)((uint32_t)(first + 1) % 2U) * 6) + (c * 12)];
+        const on_half_t *const end = r0 + 6;
+        do {
+            int32_t largest = r0[0];
+            largest = on_max(largest, r0[1]);
+            r0 += 2;
+            largest = on_max(largest, r1[0]);
+            largest = on_max(largest, r1[1]);
+            r1 += 2;
+            *out = (int8_t)largest;
+            out += 2;
+        } while (r0 != end);
     }
 }
 
@@ -183,8 +193,7 @@ typedef struct {
     const int8_t *in;
     int8_t *out; /* the row of the output that is made now */
     int32_t n03_rows;
-    on_half_t n03_in[2][12] ON_ALIGNED; /* 2 x [1][6][2] */
-    on_half_t zeros[2] ON_ALIGNED; /* stands for rows of padding */
+    on_half_t n03_in[24] ON_ALIGNED; /* [2][1][6][2] */
 } __attribute__((aligned(16))) tiny_conv_n03_rows_t;
 
 _Static_assert(sizeof(tiny_conv_n03_rows_t) <= 96, "the arena has room for the rows");
@@ -193,7 +202,7 @@ _Static_assert(sizeof(tiny_conv_n03_rows_t) <= 96, "the arena has room for the r
 ON_NOINLINE static void tiny_conv_n03_rows_load(tiny_conv_n03_rows_t *s, int32_t y)
 {
     const int8_t *const in = &s->in[y * 6];
-    on_half_t *const row = &s->n03_in[(uint32_t)y % 2U][2];
+    on_half_t *const row = &s->n03_in[((int32_t)((uint32_t)y % 2U) * 12) + 2];
     for (int32_t c = 0; c < 2; ++c) {
         on_half_t *out = &row[(((c) >> 1) * 12) + ((c) & 1)];
         const int8_t *from = &in[c];
@@ -258,7 +267,7 @@ ON_NOINLINE static void tiny_conv_n03_rows_n03(tiny_conv_n03_rows_t *s, int32_t 
     const on_half_t *rows[2];
     const int32_t begin = on_max(first, 0);
     for (int32_t row = begin; row <= last; ++row) {
-        rows[row - begin] = s->n03_in[(uint32_t)row % 2U];
+        rows[row - begin] = &s->n03_in[((int32_t)((uint32_t)row % 2U) * 12) + 0];
     }
     int8_t *const row = s->out;
     for (int32_t tile = 0; tile < 1; ++tile) {
@@ -296,6 +305,6 @@ void tiny_conv_infer(tiny_conv_state_t *s, const int8_t in[TINY_CONV_IN_SIZE], i
 {
     int8_t *const arena = s->arena;
     (void)arena;
-    tiny_conv_n00_rows(in, &arena[160], &arena[0]);
-    tiny_conv_n03_rows(&arena[160], out, &arena[0]);
+    tiny_conv_n00_rows(in, &arena[144], &arena[0]);
+    tiny_conv_n03_rows(&arena[144], out, &arena[0]);
 }

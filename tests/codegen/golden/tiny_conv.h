@@ -19,7 +19,7 @@
 #define TINY_CONV_OUT_ZERO_POINT (9)
 
 typedef struct {
-    int8_t arena[176] __attribute__((aligned(16))); /* intermediate maps, overlaid */
+    int8_t arena[160] __attribute__((aligned(16))); /* intermediate maps, overlaid */
 } tiny_conv_state_t;
 
 /* Run the network once on in; in and out may not overlap. */

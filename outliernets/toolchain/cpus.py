@@ -16,6 +16,7 @@ class Cpu:
     gcc: tuple[str, ...]
     kernels: str = "pairs"  #: a key of ``lower.KERNELS``
     zig_level: str = "-O2"  #: of optimisation
+    needs_runtime: bool = False  #: calls the compiler's own library, to divide for example
 
 
 #: Else clang unrolls loops that the kernels have unrolled already, and is larger and slower for it.
@@ -30,6 +31,7 @@ CPUS: dict[str, Cpu] = {
         *_ARM,
         ("-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"),
         zig_level=SMALL,
+        needs_runtime=True,
     ),
     "cortex-m3": Cpu(
         ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m3"),

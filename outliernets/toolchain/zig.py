@@ -51,6 +51,8 @@ class ZigToolchain(Toolchain):
         if linker_script:
             text = linker_script.read_text(encoding="utf-8") + _DISCARD
             entry = ["-Wl,-e,Reset_Handler"]  # zig overrides the script's ENTRY
+            # On an empty cache zig takes a minute to build the library that few processors need.
+            entry += [] if self._cpu.needs_runtime else ["-nostdlib"]
         else:
             text = _DISCARD + _KEEP_DEFAULT
             entry = ["-static"]

@@ -1,4 +1,4 @@
-/* The four functions compilers call on their own: there is no libc in this firmware. */
+/* The functions compilers call on their own: there is no libc in this firmware. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -74,3 +74,68 @@ int memcmp(const void *left, const void *right, size_t n) {
     }
     return 0;
 }
+
+#if defined(__arm__)
+/* What the Arm procedure call standard's run-time ABI calls the same (RTABI32 4.3.4): clang uses these
+ * names. Without them zig would build its whole run-time library first. */
+void __aeabi_memcpy(void *to, const void *from, size_t n);
+void __aeabi_memcpy4(void *to, const void *from, size_t n);
+void __aeabi_memcpy8(void *to, const void *from, size_t n);
+void __aeabi_memmove(void *to, const void *from, size_t n);
+void __aeabi_memmove4(void *to, const void *from, size_t n);
+void __aeabi_memmove8(void *to, const void *from, size_t n);
+void __aeabi_memset(void *to, size_t n, int value);
+void __aeabi_memset4(void *to, size_t n, int value);
+void __aeabi_memset8(void *to, size_t n, int value);
+void __aeabi_memclr(void *to, size_t n);
+void __aeabi_memclr4(void *to, size_t n);
+void __aeabi_memclr8(void *to, size_t n);
+
+void __aeabi_memcpy(void *to, const void *from, size_t n) {
+    (void)memcpy(to, from, n);
+}
+
+void __aeabi_memcpy4(void *to, const void *from, size_t n) {
+    (void)memcpy(to, from, n);
+}
+
+void __aeabi_memcpy8(void *to, const void *from, size_t n) {
+    (void)memcpy(to, from, n);
+}
+
+void __aeabi_memmove(void *to, const void *from, size_t n) {
+    (void)memmove(to, from, n);
+}
+
+void __aeabi_memmove4(void *to, const void *from, size_t n) {
+    (void)memmove(to, from, n);
+}
+
+void __aeabi_memmove8(void *to, const void *from, size_t n) {
+    (void)memmove(to, from, n);
+}
+
+void __aeabi_memset(void *to, size_t n, int value) {
+    (void)memset(to, value, n);
+}
+
+void __aeabi_memset4(void *to, size_t n, int value) {
+    (void)memset(to, value, n);
+}
+
+void __aeabi_memset8(void *to, size_t n, int value) {
+    (void)memset(to, value, n);
+}
+
+void __aeabi_memclr(void *to, size_t n) {
+    (void)memset(to, 0, n);
+}
+
+void __aeabi_memclr4(void *to, size_t n) {
+    (void)memset(to, 0, n);
+}
+
+void __aeabi_memclr8(void *to, size_t n) {
+    (void)memset(to, 0, n);
+}
+#endif

@@ -35,6 +35,12 @@ typedef int32_t __attribute__((may_alias)) on_sum_t;
 #include "on_lanes_plain.h"
 #endif
 
+/* Which of the `depth` rows of a ring is a row of the map; the one behind them is padding. */
+ON_INLINE uint32_t on_ring(int32_t row, int32_t rows, uint32_t depth)
+{
+    return ((row >= 0) && (row < rows)) ? (uint32_t)row % depth : depth;
+}
+
 /* Set a multiple of 16 numbers. */
 ON_INLINE void on_fill_bytes(on_byte_t *p, int32_t value, int32_t count)
 {

@@ -1,0 +1,546 @@
+"""How often the generated C does what: the loops of every function, with what one turn does.
+
+Read from the contexts that the templates place, so it is the very program that is counted. A step
+is named after what the C does there ("dot", "load", "narrow_floor"); ``cost`` knows how many
+instructions each step takes and how many bytes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outliernets.graph import Graph, Node
+
+Context = Mapping[str, Any]
+Steps = Mapping[str, float]
+
+#: Registers that hold values while a loop runs. How many there are, and what it costs to want more,
+#: is the compiler's secret: a cost for each of these bounds makes any convex function.
+REGISTERS = (12, 13, 14, 16)
+READ_AHEAD = 3  #: words of a row that a stream holds
+WORD = 4  #: bytes of a table's entry, unless it is an int8
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Code that is executed ``times`` times and does ``steps`` each time."""
+
+    times: int
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the generated C, called as often as one inference calls it.
+
+    ``name`` is what follows the node's name in its own: "" for the function of the node itself.
+    """
+
+    name: str
+    kind: str
+    loops: tuple[Loop, ...]
+    constants: int = 0  #: bytes of its tables
+
+    @property
+    def stage(self) -> str:
+        """The stage of a chain of rows that it belongs to; "" where it is none's."""
+        return self.name.split("_")[0]
+
+    @property
+    def executed(self) -> Counter[str]:
+        """How often each step is done in one inference."""
+        return self._sum(lambda loop: loop.times)
+
+    @property
+    def written(self) -> Counter[str]:
+        """How often each step stands in the code."""
+        return self._sum(lambda loop: 1)
+
+    def _sum(self, weight: Callable[[Loop], int]) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for loop in self.loops:
+            for step, count in loop.steps.items():
+                total[step] += weight(loop) * count  # type: ignore[assignment]
+        return total
+
+
+def of_node(graph: Graph, node: Node) -> list[Function]:
+    """Return the functions of a node."""
+    kind, context = node.op.kind(), node.op.context(graph.site(node))
+    if "stages" in context:
+        return list(_rows(context))
+    return [_GENERAL[kind](kind, context)]
+
+
+def of_infer(graph: Graph) -> Function:
+    """Return the function that calls the nodes' functions."""
+    return Function("", "infer", (Loop(1, {"begin": 1, "call": len(graph.nodes)}),))
+
+
+# --- chains of rows ------------------------------------------------------------------------------
+
+
+def _rows(context: Context) -> Iterator[Function]:
+    stages: Sequence[Context] = context["stages"]
+    made = rows_made(context)
+    yield _load(context, made[0])
+    for stage, calls, sources in zip(stages, made[1:], made[:-1], strict=True):
+        yield from stage_functions(stage, calls, sources)
+    sums = sum(s["kernel_rows"] * s["count"] for s in stages if s["kind"] == "scatter")
+    yield Function(
+        "",
+        "rows",
+        (
+            Loop(1, {"begin": 1}),
+            Loop(context["scratch"] // 16, {"clear": 1}),
+            Loop(sums, {"sum": 1}),
+            Loop(context["rows"], {"row": 1}),
+        ),
+    )
+
+
+def rows_made(context: Context) -> list[int]:
+    """Return how many rows of the source and of each stage are made."""
+    made = [int(context["rows"])]
+    for stage in reversed(context["stages"]):
+        made.append(_last(stage["rows"], made[-1] - 1) + 1)
+    return made[::-1]
+
+
+def _first(rows: Context, y: int) -> int:
+    return int((y * rows["stride"] + rows["offset"]) // rows["repeat"] - rows["lift"])
+
+
+def _last(rows: Context, y: int) -> int:
+    return int(min(_first(rows, y) + rows["taps"] - 1, rows["source"] - 1))
+
+
+def _sources_inside(rows: Context, calls: int) -> int:
+    """Return how many source rows all output rows read, without those of padding."""
+    return sum(_last(rows, y) - max(_first(rows, y), 0) + 1 for y in range(calls))
+
+
+def _load(context: Context, calls: int) -> Function:
+    source, line = context["source"], context["stages"][0]["line"]
+    channels = calls * source["channels"]
+    values = source["unroll"]
+    turn = {"turn": 1, "value": values, "move": values * (source["offset"] != 0)}
+    return Function(
+        "load",
+        "load",
+        (
+            Loop(calls, {"begin": 1, **_slot(line)}),
+            Loop(channels, {"channel": 1}),
+            Loop(channels * source["width"] // values, turn),
+        ),
+    )
+
+
+def stage_functions(stage: Context, calls: int, sources: int) -> Iterator[Function]:
+    """Yield the functions of a stage that is called for ``calls`` rows and has ``sources`` made."""
+    yield from _STAGES[stage["kind"]](stage, calls, sources)
+
+
+def _slot(line: Context, count: int = 1) -> dict[str, int]:
+    """Where rows lie in their ring: a division where the ring's length is no power of two."""
+    depth = line["depth"]
+    return {"slot": count * int(depth > 1), "slot_odd": count * int(depth & (depth - 1) != 0)}
+
+
+def _begin(stage: Context, calls: int, sources: int) -> tuple[Loop, Loop]:
+    """What the function of a stage does once for a row, and for each row it has made."""
+    repeats = stage["rows"]["repeat"] > 1
+    into = {} if stage["into"]["final"] else _slot(stage["into"])
+    return Loop(calls, {"begin": 1, "phase": int(repeats), **into}), Loop(sources, {"make": 1})
+
+
+def _narrow(stage: Context, count: int) -> dict[str, int]:
+    """Sums that become values of the next row."""
+    n = stage["narrow"]
+    form = n["form"] if n["numbers"] == 3 else f"{n['form']}_shifted"  # each channel has its shift
+    moved = n["form"] != "floor" and n["offset"] != 0
+    clamps = int(n["clamps"]) * (2 if n["signed"] else 1)
+    return {f"narrow_{form}": count, "clamp": count * clamps, "move": count * int(moved)}
+
+
+def _taps(stage: Context, calls: int, sources: int) -> Iterator[Function]:
+    name, rows, line = stage["name"], stage["rows"], stage["line"]
+    weights = rows["taps"] * stage["weights_per_row"] + stage["narrow"]["numbers"]
+    channels = calls * stage["channels"]
+    loops = [Loop(channels, {"begin": 1, "weight": weights})]
+    if stage["turn"]:
+        turn = {"turn": 1, **_tap_steps(stage, stage["turn"], loops=True)}
+        loops.append(Loop(channels * stage["turns"], turn))
+    if stage["rest"]:
+        loops.append(Loop(channels, _tap_steps(stage, stage["rest"], loops=False)))
+    yield Function(f"{name}_channel", "taps_channel", tuple(loops), WORD * len(stage["table"]))
+    padding = max(0, _first(rows, calls - 1) + rows["taps"] - rows["source"])
+    cleared = padding * stage["input_channels"]
+    yield Function(
+        name,
+        "taps",
+        (
+            *_begin(stage, calls, sources),
+            Loop(calls, {"turned": int(rows["taps"] > 1)}),
+            Loop(cleared, {"cleared_channel": 1}),
+            Loop(cleared * line["pitch"], {"cleared": 1}),
+            Loop(channels, {"channel": 1, "divide": int(stage["multiplier"] > 1)}),
+        ),
+    )
+
+
+def _tap_steps(stage: Context, program: Context, loops: bool) -> dict[str, int]:
+    kinds = Counter(step["kind"] for step in program["steps"])
+    return {
+        "dot": kinds["dot"],
+        "load": kinds["word"] + kinds["words"] + kinds["far"],
+        "far": kinds["far"],
+        "straddle": kinds["straddle"],
+        **_narrow(stage, kinds["out"]),
+        **_reloads(stage, program, loops),
+    }
+
+
+def _reloads(stage: Context, program: Context, loops: bool) -> dict[str, int]:
+    """How many constants a turn has to read again since the registers do not hold all.
+
+    Those that are used least are left in memory.
+    """
+    uses: Counter[str] = Counter()
+    for step in program["steps"]:
+        if step["kind"] == "dot":
+            uses.update([f"w{step['weight']}"] + ["bias"] * step["first"])
+        elif step["kind"] == "out":
+            uses.update(["multiplier", "addend", "out"])
+            uses.update(["shift"] * (stage["narrow"]["numbers"] - 3))
+        elif step["kind"] != "straddle":
+            uses["row"] += 1
+    if loops:
+        uses.update(["row", "out", "end"])
+    return _beyond(_held(program["steps"]), sorted(uses.values()))
+
+
+def _beyond(held: int, uses: Sequence[int]) -> dict[str, int]:
+    """How often what does not fit the registers is used, for each number of registers.
+
+    ``held`` is what must be there, ``uses`` how often each of the others is used, the rarest first.
+    """
+    wanted = held + len(uses)
+    return {f"beyond_{r}": sum(uses[: max(0, wanted - r)]) for r in REGISTERS}
+
+
+def _held(steps: Sequence[Context]) -> int:
+    """Return how many sums and words of rows are held at a time, at most."""
+    held: set[str] = set()
+    most = 0
+    for step in reversed(steps):
+        made, used = _made_and_used(step)
+        held = (held - made) | used
+        most = max(most, len(held))
+    return most
+
+
+def _made_and_used(step: Context) -> tuple[set[str], set[str]]:
+    match step["kind"]:
+        case "dot":
+            total = f"sum{step['sum']}"
+            return {total}, {step["operand"]} | (set() if step["first"] else {total})
+        case "straddle":
+            return {step["name"]}, set(step["of"])
+        case "words":
+            return set(step["names"]), set()
+        case "out":
+            return set(), {f"sum{step['sum']}"}
+    return {step["name"]}, set()
+
+
+def _stream(stage: Context, calls: int, sources: int) -> Iterator[Function]:
+    name, pairs, numbers = stage["name"], stage["pairs"], stage["narrow"]["numbers"]
+    channels = calls * stage["channels"]
+    others = pairs + numbers + 3  # weights, numbers, pointers
+    pixel = {
+        "dot": pairs,
+        "load": pairs,
+        **_narrow(stage, 1),
+        **_beyond(READ_AHEAD, [1] * others),
+    }
+
+    def pixels(count: int) -> dict[str, int]:
+        return {step: count * n for step, n in pixel.items()}
+
+    loops = [
+        Loop(channels, {"begin": 1, "weight": pairs + numbers}),
+        Loop(channels * stage["turns"], {"turn": 1, **pixels(stage["unroll"])}),
+    ]
+    if stage["rest"]:
+        loops.append(Loop(channels, pixels(stage["rest"])))
+    yield Function(f"{name}_channel", "stream_channel", tuple(loops), WORD * len(stage["table"]))
+    yield Function(name, "stream", (*_begin(stage, calls, sources), Loop(channels, {"channel": 1})))
+
+
+def _dots(stage: Context) -> tuple[dict[str, int], int]:
+    """What one turn over pairs of channels does, and how many turns there are."""
+    weights, unroll = stage["taps"] * stage["wide"], stage["unroll"]
+    products = sum(len(read["products"]) for read in stage["reads"])
+    both = any(read["both"] for read in stage["reads"])
+    turns = stage["pairs"] // unroll
+    sums = stage["pixels"] * stage["wide"]
+    loops = turns > 1
+    held = sums + (1 + both) + (3 if loops else 4)  # pointers, and what ends the innermost loop
+    one = {
+        "dot": products * stage["wide"],
+        "load": len(stage["reads"]) + -(-weights // 2),
+        "advance": 1,
+        **{k if loops else f"{k}_once": n for k, n in _beyond(held, [1] * weights).items()},
+    }
+    turn = {step: unroll * n for step, n in one.items()}
+    return {**turn, "pair_turn": int(loops)}, turns
+
+
+def _tile(stage: Context, calls: int, sources: int) -> Iterator[Function]:
+    name, wide, pixels, rows = stage["name"], stage["wide"], stage["pixels"], stage["rows"]
+    tiles = len(stage["firsts"])
+    inside = _sources_inside(rows, calls)
+    pieces = sum(-(-phase["count"] // pixels) for phase in stage["phases"])
+    places = tiles * len(stage["phases"])
+    steps, turns = _dots(stage)
+    outs = pixels * wide
+    tile = {"tile": 1, "shifted": int(not stage["whole"]), "sum": outs, **_narrow(stage, outs)}
+    loops = (
+        Loop(calls * places, {"begin": 1}),
+        Loop(calls * tiles * pieces, tile),
+        Loop(inside * tiles * pieces, {"source_once" if turns == 1 else "source": 1}),
+        Loop(inside * tiles * pieces * turns, steps),
+    )
+    constants = WORD * (len(stage["table"]) + len(stage["numbers"]))
+    yield Function(f"{name}_tile", "tile_tile", loops, constants)
+    yield Function(
+        name,
+        "tile",
+        (
+            *_begin(stage, calls, sources),
+            Loop(inside, {"source": 1, **_slot(stage["line"])}),
+            Loop(calls * places, {"place": 1}),
+        ),
+    )
+
+
+def _scatter(stage: Context, calls: int, sources: int) -> Iterator[Function]:
+    name, rows, kernel = stage["name"], stage["rows"], stage["kernel_rows"]
+    targets = sum(
+        0 <= row + rows["before"] - k < rows["outputs"]
+        for row in range(sources)
+        for k in range(kernel)
+    )
+    pieces = stage["count"] // stage["pixels"]
+    steps, turns = _dots(stage)
+    loops = (
+        Loop(targets, {"begin": 1}),
+        Loop(targets * pieces, {"tile": 1, "sum": stage["pixels"]}),
+        Loop(targets * pieces * turns, steps),
+    )
+    yield Function(f"{name}_scatter", "scatter_scatter", loops, WORD * len(stage["table"]))
+    out = {"turn": 1, "sum": stage["pixels"], **_narrow(stage, stage["pixels"])}
+    yield Function(
+        name,
+        "scatter",
+        (
+            *_begin(stage, calls, sources),
+            Loop(sources * kernel, {"test": 1}),
+            Loop(targets, {"target": 1}),
+            Loop(calls * pieces, out),
+        ),
+    )
+
+
+def _pool(stage: Context, calls: int, sources: int) -> Iterator[Function]:
+    height, width = stage["kernel"]
+    channels = calls * stage["channels"]
+    value = {"value": 1, "advance": height, "cell": height * width, "move": stage["offset"] != 0}
+    yield Function(
+        stage["name"],
+        "pool",
+        (
+            *_begin(stage, calls, sources),
+            Loop(channels, {"channel": 1, "row": height, **_slot(stage["line"], height)}),
+            Loop(channels * stage["count"], value),
+        ),
+    )
+
+
+_STAGES: dict[str, Callable[[Context, int, int], Iterator[Function]]] = {
+    "taps": _taps,
+    "stream": _stream,
+    "tile": _tile,
+    "scatter": _scatter,
+    "pool": _pool,
+}
+
+
+# --- kernels of single ops -----------------------------------------------------------------------
+
+
+def _elements(kind: str, c: Context) -> Function:
+    """An op that does the same to every value."""
+    size, table = c["size"], len(c.get("table", ()))
+    return Function("", kind, (Loop(1, {"begin": 1}), Loop(size, {"value": 1})), table)
+
+
+def _tables(c: Context) -> int:
+    """Bytes of the tables of an op with weights."""
+    inside = len(c["bias_inside"]) if c["padded"] else 0
+    words = len(c["bias"]) + len(c["multiplier"]) + inside
+    return len(c["weights"]) + len(c["shift"]) + WORD * words
+
+
+def _covered(length: int, outputs: int, kernel: int, stride: int, before: int) -> list[int]:
+    """Return how many cells of the input each position of a window covers."""
+    starts = [o * stride - before for o in range(outputs)]
+    return [min(s + kernel, length) - max(s, 0) for s in starts]
+
+
+def _window(c: Context) -> tuple[list[int], list[int]]:
+    return (
+        _covered(c["ih"], c["oh"], c["kh"], c["sh"], c["top"]),
+        _covered(c["iw"], c["ow"], c["kw"], c["sw"], c["left"]),
+    )
+
+
+def _convolution(kind: str, c: Context) -> Function:
+    rows, columns = _window(c)
+    row_in, column_in = rows.count(c["kh"]), columns.count(c["kw"])
+    inside = row_in * column_in if c["padded"] else c["oh"] * c["ow"]
+    border = c["oh"] * c["ow"] - inside
+    border_rows = sum(rows) * c["ow"] - inside * c["kh"] if border else 0
+    border_cells = sum(rows) * sum(columns) - inside * c["kh"] * c["kw"] if border else 0
+    oc, depth = c["oc"], 1 if "depth_multiplier" in c else c["ic"]
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["oh"], {"line": 1}),
+        Loop(c["oh"] * c["ow"], {"pixel": 1}),
+        Loop(inside * oc, {"sum": 1}),
+        Loop(inside * oc * c["kh"], {"row": 1}),
+        Loop(inside * oc * c["kh"] * c["kw"] * depth, {"mac": 1}),
+        Loop(border * oc, {"border_sum": 1}),
+        Loop(border_rows * oc, {"border_row": 1}),
+        Loop(border_cells * oc * depth, {"border_mac": 1}),
+    )
+    return Function("", kind, loops, _tables(c))
+
+
+def _pooling(kind: str, c: Context) -> Function:
+    rows, columns = _window(c)
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["oh"] * c["ow"], {"pixel": 1}),
+        Loop(c["oh"] * c["ow"] * c["c"], {"value": 1}),
+        Loop(sum(rows) * c["ow"] * c["c"], {"row": 1}),
+        Loop(sum(rows) * sum(columns) * c["c"], {"cell": 1}),
+    )
+    return Function("", kind, loops)
+
+
+def _transposed(kind: str, c: Context) -> Function:
+    def visits(outputs: int, before: int, kernel: int, stride: int, inputs: int) -> tuple[int, int]:
+        """Return how often the loop over kernel cells turns, and how often within the input."""
+        tried = [
+            (f - k) // stride
+            for f in range(before, before + outputs)
+            for k in range(f % stride, min(kernel, f + 1), stride)
+        ]
+        return len(tried), sum(i < inputs for i in tried)
+
+    rows, rows_in = visits(c["oh"], c["top"], c["kh"], c["sh"], c["ih"])
+    columns, columns_in = visits(c["ow"], c["left"], c["kw"], c["sw"], c["iw"])
+    oc = c["oc"]
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["oh"] * c["ow"], {"pixel": 1}),
+        Loop(c["oh"] * c["ow"] * oc, {"sum": 1}),
+        Loop(rows * c["ow"] * oc, {"row": 1}),
+        Loop(rows_in * columns * oc, {"column": 1}),
+        Loop(rows_in * columns_in * oc, {"cell": 1}),
+        Loop(rows_in * columns_in * oc * c["ic"], {"mac": 1}),
+    )
+    return Function("", kind, loops, _tables(c))
+
+
+def _dense(kind: str, c: Context) -> Function:
+    if c["packed"]:
+        return _packed_dense(kind, c)
+    sums = c["rows"] * c["units"]
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["rows"], {"row": 1}),
+        Loop(sums, {"sum": 1}),
+        Loop(sums * c["length"], {"mac": 1}),
+    )
+    return Function("", kind, loops, _tables(c))
+
+
+def _packed_dense(kind: str, c: Context) -> Function:
+    rows, form = c["rows"], c["form"] if c["bits"] is None else f"{c['form']}_by"
+    loops = [
+        Loop(1, {"begin": 1}),
+        Loop(rows, {"row": 1}),
+        Loop(rows * (c["length"] // 4), {"spread": 1}),
+    ]
+    for wide, count in c["groups"]:
+        end = {"number": wide * (1 + len(c["per_unit"])), f"dense_{form}": wide}
+        clamp = 0 if c["saturates"] else 2 * wide
+        loops += [
+            Loop(rows * count, {"group": 1, **end, "clamp": clamp}),
+            Loop(rows * count * c["blocks"], {"block": 1, "part": 0 if c["fits"] else wide}),
+            Loop(rows * count * c["blocks"] * c["words"], {"word": 1, "dot4": wide}),
+        ]
+    return Function("", kind, tuple(loops), WORD * (len(c["weights"]) + len(c["numbers"])))
+
+
+def _mean(kind: str, c: Context) -> Function:
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["c"], {"channel": 1}),
+        Loop(c["c"] * c["pixels"], {"value": 1}),
+    )
+    return Function("", kind, loops)
+
+
+def _pad(kind: str, c: Context) -> Function:
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["size"], {"fill": 1}),
+        Loop(c["ih"], {"row": 1}),
+        Loop(c["ih"] * c["iw"] * c["c"], {"value": 1}),
+    )
+    return Function("", kind, loops)
+
+
+def _resize(kind: str, c: Context) -> Function:
+    rows = c["ih"] * c["fy"]
+    loops = (
+        Loop(1, {"begin": 1}),
+        Loop(c["ih"], {"source": 1}),
+        Loop(rows, {"row": 1}),
+        Loop(rows * c["iw"], {"pixel": 1}),
+        Loop(rows * c["iw"] * c["fx"], {"copy": 1}),
+        Loop(rows * c["iw"] * c["fx"] * c["c"], {"value": 1}),
+    )
+    return Function("", kind, loops)
+
+
+_GENERAL: dict[str, Callable[[str, Context], Function]] = {
+    "add": _elements,
+    "logistic": _elements,
+    "quantize": _elements,
+    "reshape": _elements,
+    "conv2d": _convolution,
+    "depthwise_conv2d": _convolution,
+    "average_pool2d": _pooling,
+    "max_pool2d": _pooling,
+    "transpose_conv": _transposed,
+    "fully_connected": _dense,
+    "mean": _mean,
+    "pad": _pad,
+    "resize_nearest": _resize,
+}

@@ -8,6 +8,7 @@ is kept (``Numbers``) depends on who reads it and on what the processor is good 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from outliernets.fixed import Multiplier
 from outliernets.graph import Site
 from outliernets.kernels import scale
 from outliernets.kernels.axis import Axis
-from outliernets.kernels.rows import Rows, Stage
+from outliernets.kernels.rows import Rows, Stage, StageNote
 from outliernets.ops._convolution import Convolution
 from outliernets.ops._spatial import activation_range
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
@@ -110,13 +111,29 @@ class RowsLanes(Rows):
     def scratch_bytes(self, site: Site) -> int:
         """Bytes of the line buffers; an upper bound of the C struct's size."""
         lines = [self._line(i).size for i in range(len(self.stages))]
-        sums = [
-            4 * (s.rows.kernel + 1) * _written(s) for s in self.stages if self._kind(s) == "scatter"
-        ]
+        sums = [self._sum_bytes(s) for s in self.stages]
         parts = [*lines, *sums, 4 * len(self.stages) + _POINTERS]
         if not self._is_direct():
             parts.append(self.stages[-1].channels[1] * _written(self.stages[-1]))
         return sum(_up(part, self.alignment) for part in parts) + 2 * self.alignment
+
+    def _sum_bytes(self, stage: Stage) -> int:
+        """Bytes of sums that are kept between rows."""
+        scatters = self._kind(stage) == "scatter"
+        return 4 * (stage.rows.kernel + 1) * _written(stage) if scatters else 0
+
+    def notes(self) -> tuple[StageNote, ...]:
+        """See Rows."""
+        return tuple(self._note(i) for i in range(len(self.stages)))
+
+    def _note(self, i: int) -> StageNote:
+        stage, line = self.stages[i], self._line(i)
+        kind = self._kind(stage)
+        why = [f"{_WHY[kind]}; reads rows of {line.numbers.value}"]
+        if isinstance(stage.op, Convolution):
+            rule = _scale_context(stage, line, kind)["scale"]["rule"]
+            why.append(f"scales sums by '{rule}': {_WHY_RULE[rule]}")
+        return StageNote(kind, line.size + self._sum_bytes(stage), tuple(why))
 
     def context(self, site: Site) -> dict[str, Any]:
         """See Op."""
@@ -227,6 +244,7 @@ class RowsFloats(RowsLanes):
         return RowsLanes.kind()
 
 
+@lru_cache(maxsize=128)
 def _kind(stage: Stage, floats: bool) -> str:
     """Which kernel computes a stage."""
     op, axis = stage.op, stage.columns
@@ -308,7 +326,9 @@ def _widest(stage: Stage) -> int:
     return int((2 * 128 * weights + np.abs(stage.op.bias(stage.site))).max())
 
 
+@lru_cache(maxsize=128)
 def _fits_bytes(stage: Stage) -> bool:
+    """Whether the weights are int8 in every phase, and few enough to be kept sixteen times."""
     folded = _all_folded(stage)
     return _heaviest(stage) <= 127 and sum(w.size for w in folded) <= MOST_SPREAD
 
@@ -631,4 +651,22 @@ _KINDS = {
     "pool": _pool,
     "plain": _plain,
     "plain_pool": _pool,
+}
+
+_WHY = {
+    "taps": "the kernel's products are few enough to be written out",
+    "pointwise": "all channels of sixteen pixels fit the registers",
+    "scatter": "one output channel: a source row is added to all sums it belongs to",
+    "dots": "too many products to be written out: source channel by channel",
+    "pool": "windows of vectors",
+    "plain": "no vector kernel is made for its steps or sums: number by number",
+    "plain_pool": "no vectors are read with its steps: number by number",
+}
+_WHY_RULE = {
+    "floor": "what is below the zero point is clamped, so halves may go up",
+    "away": "halves of negative sums go down",
+    "any": "some channel grows, or is not scaled down",
+    "linear": "one fused multiply-add was found that is exact for every sum",
+    "finely": "one fused multiply-add has too few bits, two have enough",
+    "exactly": "no fused multiply-add is exact",
 }

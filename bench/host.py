@@ -29,6 +29,7 @@ from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.pipeline.firmware import write_sources
 from outliernets.reference import Reference
+from outliernets.toolchain.cpus import HOST, lookup
 from outliernets.toolchain.host import HostNetwork, compile_shared, default_compiler
 
 Int8s = NDArray[np.int8]
@@ -60,10 +61,10 @@ class Engine:
 
 def ours(model: Path, graph: Graph, compiler: str, folder: Path) -> Engine:
     """Compile the model with ``compiler`` for this processor and load it."""
-    lowered = lower(graph)
+    lowered = lower(graph, lookup(HOST, "host").kernels)
     folder.mkdir()
     library = folder / "library"
-    write_sources(codegen.network_files(lowered), (), folder)
+    write_sources(codegen.network_files(lowered), folder)
     source = folder / f"{graph.name}.c"
     include = [folder, resources.firmware() / "lib"]
     compile_shared([source], include, library, compiler, release=True)

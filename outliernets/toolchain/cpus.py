@@ -61,7 +61,7 @@ CPUS: dict[str, Cpu] = {
         ("-target", f"{platform.machine()}-freestanding-none", "-mcpu=native"),
         *("", "gcc"),
         ("-march=native", "-fno-pie", "-fno-stack-protector"),
-        kernels="floats",
+        kernels="lanes" if platform.machine() == "aarch64" else "floats",
     ),
 }
 

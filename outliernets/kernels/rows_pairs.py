@@ -455,6 +455,7 @@ def _stream(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
         "unroll": unroll,
         "turns": width // unroll,
         "rest": width % unroll,
+        "words": width * line.pairs if width == unroll else None,  # of all pixels, if in one turn
         "channels": stage.channels[1],
         "table": np.concatenate([weights, _numbers(stage, n, offset)], axis=1).ravel().tolist(),
         "table_channel": line.pairs + (3 if n.one_shift else 4),

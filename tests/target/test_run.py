@@ -148,7 +148,8 @@ def test_counts_are_exact(board: str, stub_firmware: Build) -> None:
         assert "counted_loop" not in before
         around = after["counted_loop"] - 3 * stub.LOOPS
         assert 1 <= around <= 4  # the loop, and what stands around it: load the count, return
-        assert client.infer_cycles == pytest.approx(3 * stub.LOOPS, abs=200)
+        # Between the two readings of the clock stand the calls of the stub and of the clock itself.
+        assert client.infer_cycles == pytest.approx(3 * stub.LOOPS, abs=300)
         client.reset()
         first = running.counts()
         client.push(np.ones(512, np.int16))

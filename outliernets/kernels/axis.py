@@ -60,3 +60,21 @@ class Axis:
         cells = (phase + np.arange(self.kernel)) // self.repeat
         matrix: NDArray[np.int64] = np.equal.outer(np.arange(self.taps), cells).astype(np.int64)
         return matrix
+
+    def context(self) -> dict[str, int]:
+        """The numbers, by the names the templates use.
+
+        With them ``first(o)`` is ``(o * stride + offset) / repeat - lift``, where nothing negative
+        is divided.
+        """
+        lift = -(-self.before // self.repeat)
+        return {
+            "source": self.source,
+            "outputs": self.outputs,
+            "taps": self.taps,
+            "stride": self.stride,
+            "before": self.before,
+            "repeat": self.repeat,
+            "lift": lift,
+            "offset": lift * self.repeat - self.before,
+        }

@@ -169,7 +169,7 @@ class RowsLanes(Rows):
             "comment": f"{stage.op.tflite[0]} {stage.op.title()}: "
             f"{stage.site.x.dims} -> {stage.site.output.dims}",
             "line": line.context(f"{_short(stage)}_in"),
-            "rows": _row_context(stage.rows),
+            "rows": stage.rows.context(),
             "into": self._into(i),
             "before": _short(self.stages[i - 1]) if i else "",
             "channels": stage.channels[1],
@@ -294,21 +294,6 @@ def _reach(axis: Axis) -> int:
     """Cells from the row's first one that vectors are read from."""
     groups = (axis.first(_phases(axis)[-1]) - axis.first(0) + axis.taps - 1) // axis.step
     return axis.first(0) + (groups + LANES * _blocks(axis)) * axis.step
-
-
-def _row_context(rows: Axis) -> dict[str, Any]:
-    """How a row function finds its source rows: floor((y * stride - before) / repeat)."""
-    lift = -(-rows.before // rows.repeat)  # keeps what is divided from being negative
-    return {
-        "source": rows.source,
-        "outputs": rows.outputs,
-        "taps": rows.taps,
-        "stride": rows.stride,
-        "before": rows.before,
-        "repeat": rows.repeat,
-        "lift": lift,
-        "offset": lift * rows.repeat - rows.before,
-    }
 
 
 # --- weights -------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ class RowsPairs(Rows):
             "comment": f"{stage.op.tflite[0]} {stage.op.title()}: "
             f"{stage.site.x.dims} -> {stage.site.output.dims}",
             "line": self._line_context(i),
-            "rows": _row_context(stage.rows),
+            "rows": stage.rows.context(),
             "into": _output(stage) if last else self._into_line(i + 1),
             "before": _short(self.stages[i - 1]) if i else "",
             **_KINDS[kind(stage)](stage, line, 0 if last else self.stages[i + 1].offset),
@@ -193,22 +193,6 @@ def _line_context(line: Line) -> dict[str, Any]:
         "width": line.width,
         "layout": line.layout.value,
         "words": line.plane // 2,
-    }
-
-
-def _row_context(rows: Axis) -> dict[str, Any]:
-    """How a row function finds its source rows: floor((y * stride - before) / repeat)."""
-    lift = -(-rows.before // rows.repeat)  # keeps what is divided from being negative
-    return {
-        "source": rows.source,
-        "outputs": rows.outputs,
-        "taps": rows.taps,
-        "stride": rows.stride,
-        "before": rows.before,
-        "repeat": rows.repeat,
-        "lift": lift,
-        "offset": lift * rows.repeat - rows.before,
-        "counts": [int(rows.folding(p).any(axis=1).sum()) for p in range(rows.repeat)],
     }
 
 

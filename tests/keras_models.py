@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets.nets.build import build
+from outliernets.nets.build import build, randomise
 from outliernets.nets.space import ArchSpec
 
 Floats = NDArray[np.float32]
@@ -25,11 +25,5 @@ def random_model(spec: ArchSpec, seed: int = 1) -> Any:
 
     keras.utils.set_random_seed(seed)
     model, random = build(spec), np.random.default_rng(seed)
-    for variable in model.variables:
-        kind = variable.path.rsplit("/", 1)[-1]
-        if kind in ("bias", "beta", "moving_mean"):
-            # Positive: a narrow network with negative biases answers zero to everything.
-            variable.assign(random.uniform(0.1, 0.4, variable.shape))
-        elif kind in ("gamma", "moving_variance"):
-            variable.assign(random.uniform(0.5, 1.5, variable.shape))
+    randomise(model, random)
     return model

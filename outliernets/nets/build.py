@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from outliernets.nets.layers import INPUT_SHAPE, Layer
 from outliernets.nets.space import ArchSpec
 
@@ -17,6 +19,19 @@ def build(spec: ArchSpec) -> Any:
     for layer in spec.layers:
         values = _apply(layer, values)
     return keras.Model(source, values, name=spec.name.replace("-", "_"))
+
+
+def randomise(model: Any, random: np.random.Generator) -> None:
+    """Draw biases and normalisations, which begin as the identity, as training might leave them.
+
+    Biases are positive: a narrow network with negative ones answers zero to everything.
+    """
+    for variable in model.variables:
+        kind = variable.path.rsplit("/", 1)[-1]
+        if kind in ("bias", "beta", "moving_mean"):
+            variable.assign(random.uniform(0.1, 0.4, variable.shape))
+        elif kind in ("gamma", "moving_variance"):
+            variable.assign(random.uniform(0.5, 1.5, variable.shape))
 
 
 def _apply(layer: Layer, values: Any) -> Any:

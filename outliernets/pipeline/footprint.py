@@ -117,7 +117,7 @@ def _rank(measured: dict[str, Any]) -> tuple[bool, int, int]:
 
 def untrained(spec: ArchSpec, seed: int = SEED) -> bytes:
     """Return a network with random weights as full-int8 .tflite; same seed, same bytes."""
-    from outliernets.nets.build import build
+    from outliernets.nets.build import build, randomise
     from outliernets.train.quantize import to_int8
     from outliernets.train.quiet import tensorflow
 
@@ -126,12 +126,7 @@ def untrained(spec: ArchSpec, seed: int = SEED) -> bytes:
 
     keras.utils.set_random_seed(seed)
     random, model = np.random.default_rng(seed), build(spec)
-    for variable in model.variables:
-        kind = variable.path.rsplit("/", 1)[-1]
-        if kind in ("bias", "beta", "moving_mean"):  # positive: few values are lost in a ReLU
-            variable.assign(random.uniform(0.1, 0.4, variable.shape))
-        elif kind in ("gamma", "moving_variance"):
-            variable.assign(random.uniform(0.5, 1.5, variable.shape))
+    randomise(model, random)
     windows = random.normal(size=(CALIBRATION, *model.input_shape[1:]))
     return to_int8(model, windows.astype(np.float32), MelConfig.clip_sigma)
 

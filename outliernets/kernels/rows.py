@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,12 +38,12 @@ class Stage:
         """How often each row and column of the source is read as if it were repeated."""
         return self.op.repeat if isinstance(self.op, Convolution) else (1, 1)
 
-    @property
+    @cached_property
     def rows(self) -> Axis:
         """The vertical axis."""
         return self._axis(0)
 
-    @property
+    @cached_property
     def columns(self) -> Axis:
         """The horizontal axis."""
         return self._axis(1)
@@ -64,7 +65,7 @@ class Stage:
         """Channels read and written."""
         return self.site.x.shape[3], self.site.output.shape[3]
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.int64]:
         """Weights as [output channel, kernel height, kernel width, input channel or 1]."""
         values = self.site.inputs[1].values.astype(np.int64)

@@ -6,13 +6,15 @@ place it. Rows are kept as int16 less the zero point (``lines``), weights as pai
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import cache, lru_cache
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outliernets.graph import Site
+from outliernets.kernels import cost
 from outliernets.kernels.axis import Axis
 from outliernets.kernels.lines import Layout, Line
 from outliernets.kernels.narrow import Form, Narrowing
@@ -21,7 +23,9 @@ from outliernets.ops._convolution import Convolution
 from outliernets.ops.conv2d import Conv2D
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
 
-STREAM_CHANNELS = 12  #: a pointwise stage with more has too many weights for the registers
+STREAM_CHANNELS = 24  #: a pointwise stage with more has too many weights for the registers
+RECENT = 256  #: stages whose kernels are remembered
+TILE_SUMS = 4  #: that a tile keeps in registers
 _POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between members
 SCATTER_PIXELS = 4  #: sums that one turn of a scatter adds to; a row is a multiple of them
 FAR = 254  #: words, beyond which two cannot be loaded at once
@@ -129,22 +133,55 @@ class RowsPairs(Rows):
         return {"type": "on_half_t", "final": False, "offset": offset, **self._line_context(i)}
 
 
+@lru_cache(RECENT)
 def kind(stage: Stage) -> str:
-    """Which kernel computes a stage."""
+    """Return the kernel that is expected to be quickest of those that take least memory."""
+    kinds = _kinds(stage)
+    if len(kinds) == 1:
+        return kinds[0]
+    least = min(_bytes(stage, k) for k in kinds)
+    return min((k for k in kinds if _bytes(stage, k) <= least), key=lambda k: _estimate(stage, k))
+
+
+def _kinds(stage: Stage) -> tuple[str, ...]:
+    """Return the kernels that can compute a stage."""
     op = stage.op
     if not isinstance(op, Convolution):
-        return "pool"
+        return ("pool",)
     inputs, outputs = stage.channels
     if isinstance(op, DepthwiseConv2D) or inputs == 1:
-        return "taps"
+        return ("taps",)
     assert isinstance(op, Conv2D)
     size = stage.site.inputs[1].shape[1:3]
     plain = op.stride == (1, 1) and op.repeat == (1, 1)
     if size == (1, 1) and plain and inputs <= STREAM_CHANNELS:
-        return "stream"
+        return "stream", "tile"
     if outputs == 1 and size[0] > 1 and plain and stage.columns.outputs % SCATTER_PIXELS == 0:
-        return "scatter"
-    return "tile"
+        return "scatter", "tile"
+    return ("tile",)
+
+
+def _bytes(stage: Stage, chosen: str) -> int:
+    """Bytes of rows and sums, without what is only read ahead."""
+    line = replace(_line(stage, chosen), right=stage.columns.padding[1])
+    return line.size + (_sum_bytes(stage) if chosen == "scatter" else 0)
+
+
+def _estimate(stage: Stage, chosen: str) -> float:
+    """Instructions of all rows, roughly."""
+    line = _line(stage, chosen)
+    context = {"kind": chosen, **_KINDS[chosen](stage, line, 0)}
+    return cost.stage_instructions(_outline(stage, line) | context, stage.rows.outputs)
+
+
+def _outline(stage: Stage, line: Line) -> dict[str, Any]:
+    """What the cost of a stage depends on besides its kernel."""
+    return {
+        "name": "",
+        "line": _line_context(line),
+        "rows": _row_context(stage.rows),
+        "into": _output(stage),
+    }
 
 
 #: for people: what is special about a stage that a kernel computes
@@ -166,10 +203,10 @@ def _short(stage: Stage) -> str:
     return stage.node.name.split("_")[0]
 
 
-def _line(stage: Stage) -> Line:
+def _line(stage: Stage, chosen: str | None = None) -> Line:
     """The buffer in front of a stage."""
     left, right = stage.columns.padding
-    chosen = kind(stage)
+    chosen = chosen or kind(stage)
     if chosen == "taps":
         right = max(right, _cells_read(stage.columns) - left - stage.columns.source)
     layout = {"taps": Layout.PLANAR, "pool": Layout.PLANAR, "stream": Layout.INTERLEAVED}.get(
@@ -354,6 +391,7 @@ def tap_program(axis: Axis, outputs: Sequence[int]) -> TapProgram:
     return TapProgram(words, tuple(program))
 
 
+@cache
 def _tap_count(axis: Axis, phase: int) -> int:
     return int(axis.folding(phase).any(axis=1).sum())
 
@@ -367,6 +405,7 @@ def _turns(axis: Axis) -> tuple[int, list[int], list[int]]:
     return turns, list(range(group)), list(range(turns * group, axis.outputs))
 
 
+@cache
 def _cells_read(axis: Axis) -> int:
     """Cells of a row, with its padding, that the words of all turns cover."""
     turns, turn, rest = _turns(axis)
@@ -457,37 +496,75 @@ def _channel_pairs(weights: NDArray[np.int64]) -> NDArray[np.int64]:
 # --- tile: some pixels by some output channels at a time ---------------------------------------
 
 
+@lru_cache(RECENT)
+def _tile_shape(stage: Stage) -> tuple[int, int]:
+    """Return the (pixels, channels) of a tile that is expected to be quickest."""
+    line = _line(stage, "tile")
+    rest = {
+        "kind": "tile",
+        "narrow": _narrow_context(stage.narrowing(), 0),
+        "table": (),
+        "numbers": (),
+    }
+
+    def instructions(shape: tuple[int, int]) -> float:
+        context = _outline(stage, line) | rest | _tile_loops(stage, line, *shape)
+        return cost.stage_instructions(context, stage.rows.outputs)
+
+    return min(_tile_shapes(stage), key=instructions)
+
+
 def _tile(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     n, axis = stage.narrowing(), stage.columns
-    outputs = stage.channels[1]
-    wide = 1 if outputs == 1 else 2
-    phases = list(range(min(axis.period, axis.outputs)))
-    counts = [len(range(p, axis.outputs, axis.period)) for p in phases]
-    pixels = max(t for t in (1, 2, 4) if t <= min(counts) and t * wide <= 4)
-    firsts = [min(o, outputs - wide) for o in range(0, outputs, wide)]
+    loops = _tile_loops(stage, line, *_tile_shape(stage))
+    wide, firsts = loops["wide"], loops["firsts"]
     tables = []
     for row_phase in range(stage.rows.repeat):
-        for p in phases:
-            words = _channel_pairs(_scaled(stage.folded(row_phase, axis.phase(p)), n))
+        for phase in loops["phases"]:
+            folded = stage.folded(row_phase, axis.phase(phase["output"]))
+            words = _channel_pairs(_scaled(folded, n))
             # [tile][row][pair][column][output]
             tiles = np.stack([words[f : f + wide] for f in firsts])
             tables.append(tiles.transpose(0, 2, 4, 3, 1).ravel())
     return {
-        "phases": [
-            {"first": axis.first(p), "count": c, "output": p}
-            for p, c in zip(phases, counts, strict=True)
-        ],
-        "period": axis.period,
-        "whole": all(c % pixels == 0 for c in counts),
-        **_tile_program(axis, line, pixels, wide),
-        "firsts": firsts,
-        "channels": outputs,
+        **loops,
         "table": np.concatenate(tables).tolist(),
         "table_phase": len(tables[0]),
         "table_row": line.pairs * axis.taps * wide,
         "table_tile": len(tables[0]) // len(firsts),
         "numbers": _numbers(stage, n, offset).ravel().tolist(),
         "narrow": _narrow_context(n, offset),
+    }
+
+
+def _tile_counts(axis: Axis) -> list[int]:
+    """Pixels of each phase."""
+    return [len(range(p, axis.outputs, axis.period)) for p in range(min(axis.period, axis.outputs))]
+
+
+def _tile_shapes(stage: Stage) -> list[tuple[int, int]]:
+    """Return the (pixels, channels) that tiles can have, the largest there are."""
+    counts, outputs = _tile_counts(stage.columns), stage.channels[1]
+    shapes = [
+        (pixels, wide)
+        for pixels, wide in product((4, 2, 1), (2, 1))
+        if pixels * wide <= TILE_SUMS and pixels <= min(counts) and wide <= outputs
+    ]
+    most = max(pixels * wide for pixels, wide in shapes)
+    return [(pixels, wide) for pixels, wide in shapes if pixels * wide == most]
+
+
+def _tile_loops(stage: Stage, line: Line, pixels: int, wide: int) -> dict[str, Any]:
+    """What the loops of a tile go through."""
+    axis, outputs = stage.columns, stage.channels[1]
+    counts = _tile_counts(axis)
+    return {
+        "phases": [{"first": axis.first(p), "count": c, "output": p} for p, c in enumerate(counts)],
+        "period": axis.period,
+        "whole": all(c % pixels == 0 for c in counts),
+        **_tile_program(axis, line, pixels, wide),
+        "firsts": [min(o, outputs - wide) for o in range(0, outputs, wide)],
+        "channels": outputs,
     }
 
 

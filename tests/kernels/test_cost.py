@@ -27,7 +27,7 @@ MODELS = Path(__file__).parents[3] / "shared" / "models"
 COMPILERS = ("zig", "gcc")
 OFF = 0.10  #: error of the instructions and of the flash of a network, at most
 NODE_OFF = 0.20  #: error of a node that has a tenth of them
-SECONDS = 0.15  #: that a prediction takes, at most
+SECONDS = 0.05  #: that a prediction takes, at most
 HELD_OUT = range(10_000, 10_008)  #: random networks that the model was not fitted to
 ZOO = ("fan-686", "fan-3055", "slider-27229", "slider-69877")
 

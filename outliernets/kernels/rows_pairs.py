@@ -179,7 +179,7 @@ def _outline(stage: Stage, line: Line) -> dict[str, Any]:
     return {
         "name": "",
         "line": _line_context(line),
-        "rows": _row_context(stage.rows),
+        "rows": stage.rows.context(),
         "into": _output(stage),
     }
 

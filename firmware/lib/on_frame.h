@@ -32,10 +32,12 @@
 #define ON_MSG_REPLY 0x80U
 /** Messages of the firmware that answer no request of their own. */
 #define ON_MSG_RESULT 0xC0U
+#define ON_MSG_ROW 0xC1U
 #define ON_MSG_ERROR 0xE0U
 
 /** Features in the answer to HELLO. */
-#define ON_FEATURE_FRONT_END 0x0001U
+#define ON_FEATURE_FRONT_END 0x0001U /**< RESET and PUSH, which gives RESULTs */
+#define ON_FEATURE_ROWS 0x0002U      /**< RESET and PUSH, which gives ROWs */
 
 /** Codes of ON_MSG_ERROR. */
 #define ON_ERROR_BAD_FRAME 1U   /**< a frame was damaged and dropped */

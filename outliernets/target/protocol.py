@@ -1,8 +1,8 @@
-"""The host's side of the protocol of firmware/lib/on_frame.h and firmware/app/check.c."""
+"""The host's side of the protocol of firmware/lib/on_frame.h and of the applications."""
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +20,8 @@ OVERHEAD = HEADER + 4  #: bytes beside the payload
 MAX_PAYLOAD = 1 << 24  #: of what the host takes for a frame
 REPLY = 0x80
 HELLO, RESET, PUSH, INFER, STATS = 1, 2, 3, 4, 5
-RESULT, ERROR = 0xC0, 0xE0
-FEATURE_FRONT_END = 1
+RESULT, ROW, ERROR = 0xC0, 0xC1, 0xE0
+FEATURE_FRONT_END, FEATURE_ROWS = 1, 2
 ERROR_BAD_FRAME, ERROR_BAD_LENGTH, ERROR_UNKNOWN, ERROR_MODEL, ERROR_FAULT = 1, 2, 3, 4, 5
 
 _HELLO = struct.Struct("<HHIIIII")
@@ -194,22 +194,29 @@ class Client:
 
     def push(self, pcm: NDArray[np.int16]) -> list[Result]:
         """Send sound (int16, any length); return the windows it finished."""
+        return [_result(*self._unpack(_RESULT, told)) for told in self._push(pcm, RESULT)]
+
+    def push_for_rows(self, pcm: NDArray[np.int16]) -> list[NDArray[np.int8]]:
+        """Send sound to a front end alone; return the rows it finished."""
+        return [np.frombuffer(row, np.int8) for row in self._push(pcm, ROW)]
+
+    def _push(self, pcm: NDArray[np.int16], kind: int) -> list[bytes]:
+        """Send sound in pieces; return the payloads of the messages of ``kind`` it gave."""
         if pcm.dtype != np.int16 or pcm.ndim != 1:
             raise TypeError(f"PCM must be a vector of int16, not {pcm.dtype} {pcm.shape}")
-        results: list[Result] = []
+        told: list[bytes] = []
         step = self._max_payload // 2
         for start in range(0, len(pcm), step):
             piece = pcm[start : start + step].astype("<i2", copy=False)
-            before = len(results)
-            taken, finished = self._unpack(
-                _PUSHED, self._ask(PUSH, piece.tobytes(), results.append)
-            )
-            if taken != len(piece) or finished != len(results) - before:
+            before = len(told)
+            reply = self._ask(PUSH, piece.tobytes(), {kind: told.append})
+            taken, finished = self._unpack(_PUSHED, reply)
+            if taken != len(piece) or finished != len(told) - before:
                 raise TargetError(
                     f"the firmware took {taken} of {len(piece)} samples and announced {finished}"
-                    f" windows but sent {len(results) - before}"
+                    f" results but sent {len(told) - before}"
                 )
-        return results
+        return told
 
     def infer(self, values: bytes) -> bytes:
         """Run the network on int8 input; return its int8 output. ``infer_cycles`` has the time."""
@@ -224,17 +231,23 @@ class Client:
         return Stats(*self._unpack(_STATS, self._ask(STATS)))
 
     def _ask(
-        self, request: int, payload: bytes = b"", on_result: Callable[[Result], None] | None = None
+        self,
+        request: int,
+        payload: bytes = b"",
+        listeners: Mapping[int, Callable[[bytes], None]] | None = None,
     ) -> bytes:
+        """Send a request and return its reply; what comes before it goes to the ``listeners``."""
         self._sequence = (self._sequence + 1) % 256
         self._line.write(encode(Frame(request, self._sequence, payload)))
         while True:
             frame = self._receive()
             if frame.type == ERROR:
                 raise TargetError(self._explain(frame.payload))
-            if frame.type == RESULT and frame.sequence == self._sequence and on_result:
-                on_result(_result(*self._unpack(_RESULT, frame.payload)))
-            elif frame.type == request | REPLY and frame.sequence == self._sequence:
+            if frame.sequence != self._sequence:
+                continue
+            if listeners and frame.type in listeners:
+                listeners[frame.type](frame.payload)
+            elif frame.type == request | REPLY:
                 return frame.payload
 
     def _receive(self) -> Frame:

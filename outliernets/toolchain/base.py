@@ -178,7 +178,8 @@ def program_sources(board: Board, target: str | None, app: str = "check") -> lis
     for folder in folders:
         if not folder.is_dir():
             raise BuildError(f"board {board.name}: no board support in {folder}")
-    sources = [firmware / "app" / f"{app}.c", firmware / "lib" / "on_frame.c"]
+    apps = firmware / "app"
+    sources = [apps / f"{app}.c", apps / "server.c", firmware / "lib" / "on_frame.c"]
     return sources + [path for folder in folders for path in sorted(folder.glob("*.c"))]
 
 
@@ -186,7 +187,8 @@ def program_includes(board: Board, target: str | None) -> list[Path]:
     """Return the include folders that go with ``program_sources``."""
     firmware = resources.firmware()
     names = ("common", *board.variant(target).bsp)
-    return [firmware / "lib", firmware / "bsp", *(firmware / "bsp" / name for name in names)]
+    folders = [firmware / "bsp" / name for name in names]
+    return [firmware / "app", firmware / "lib", firmware / "bsp", *folders]
 
 
 def _no_paths(out_dir: Path) -> list[str]:

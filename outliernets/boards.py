@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from outliernets import resources
 from outliernets.errors import ConfigError, near_miss
 
-ROLES = ("code", "data", "stack", "spare")
+ROLES = ("code", "hot_code", "data", "hot_data", "stack", "spare")
+#: In the linker script, where the toolchain names what code fits into the region ``hot_code``.
+HOT_MARK = "/* hot functions: named here when their sizes are known */"
 STACK_BYTES = 0x4000  #: reserved when a board does not say
 _REQUIRED: dict[str, type] = {"title": str, "family": str, "cpu": str, "clock_hz": int, "bsp": list}
 _OPTIONAL: dict[str, type] = {"stack": int, "memory": list, "targets": dict}
@@ -39,6 +41,10 @@ class Memory:
         return self.base + self.size
 
 
+def _holds_data(memory: Memory) -> bool:
+    return memory.role in ("data", "hot_data")
+
+
 @dataclass(frozen=True)
 class Variant:
     """How programs are built for, and run on, one target of a board."""
@@ -50,13 +56,16 @@ class Variant:
 
     @property
     def regions(self) -> tuple[Memory, ...]:
-        """The memory as the linker sees it: neighbours with the role ``data`` are one region."""
+        """The memory as the linker sees it: data and the data that follow it are one region.
+
+        It has the role of its first part, so that of ``hot_data`` if it begins with that.
+        """
         merged: list[Memory] = []
         for memory in self.memory:
             last = merged[-1] if merged else None
-            if last and last.role == memory.role == "data" and last.end == memory.base:
+            if last and _holds_data(last) and memory.role == "data" and last.end == memory.base:
                 name, size = f"{last.name}_{memory.name}", last.size + memory.size
-                merged[-1] = Memory(name, last.base, size, "data")
+                merged[-1] = Memory(name, last.base, size, last.role)
             else:
                 merged.append(memory)
         return tuple(merged)
@@ -64,6 +73,11 @@ class Variant:
     def region(self, role: str) -> Memory | None:
         """Return the first of the linker's regions with this role."""
         return next((m for m in self.regions if m.role == role), None)
+
+    @property
+    def data(self) -> Memory | None:
+        """The linker's region for variables: the quickest there is."""
+        return self.region("hot_data") or self.region("data")
 
 
 @dataclass(frozen=True)
@@ -179,7 +193,7 @@ def _check_memory(where: str, variant: Variant) -> None:
     if not variant.memory:
         return
     for role in ("code", "data"):
-        if variant.region(role) is None:
+        if not any(m.role == role for m in variant.memory):
             raise ConfigError(f"{where}: no [[memory]] has the role '{role}'")
     ordered = sorted(variant.memory, key=lambda m: m.base)
     for low, high in pairwise(ordered):
@@ -187,12 +201,27 @@ def _check_memory(where: str, variant: Variant) -> None:
             raise ConfigError(f"{where}: memory regions {low.name} and {high.name} overlap")
     if len({m.name for m in variant.memory}) != len(variant.memory):
         raise ConfigError(f"{where}: two memory regions have the same name")
+    _check_hot(where, variant)
     home = stack_region(variant)
     if not 0 < variant.stack <= home.size or variant.stack % 8:
         raise ConfigError(
             f"{where}: stack = {variant.stack} must be a multiple of 8, at most {home.size}"
             f" ({home.name})"
         )
+
+
+def _check_hot(where: str, variant: Variant) -> None:
+    for role in ("hot_code", "hot_data"):
+        if sum(m.role == role for m in variant.memory) > 1:
+            raise ConfigError(f"{where}: at most one [[memory]] can have the role '{role}'")
+    hot = variant.region("hot_data")
+    if hot in variant.memory:  # else it has become a part of a larger one
+        raise ConfigError(
+            f"{where}: {hot.name} has the role 'hot_data' and ends at {hot.end:#x}, where the next"
+            " [[memory]] must begin and have the role 'data'"
+        )
+    if hot and variant.region("stack"):
+        raise ConfigError(f"{where}: no role 'stack' beside 'hot_data', which holds the stack")
 
 
 def _check_keys(
@@ -221,33 +250,49 @@ _KINDS: dict[type, str] = {
 
 
 def stack_region(variant: Variant) -> Memory:
-    """Return the region whose top holds the stack; ``variant`` must have memory."""
-    home = variant.region("stack") or variant.region("data")
+    """Return the region that holds the stack; ``variant`` must have memory."""
+    home = variant.region("stack") or variant.data
     if home is None:
         raise ConfigError(f"machine {variant.machine} has no memory for a stack")
     return home
 
 
+def _split(home: Memory, stack: int) -> tuple[Memory, Memory]:
+    """Return the stack, and what it leaves of its region.
+
+    In ``hot_data`` the stack comes first, so that the data can go on in the memory behind, and a
+    stack that overflows is a fault; elsewhere it is at the top.
+    """
+    rest = home.size - stack
+    stack_base, rest_base = home.base + rest, home.base
+    if home.role == "hot_data":
+        stack_base, rest_base = home.base, home.base + stack
+    return replace(home, base=stack_base, size=stack), replace(home, base=rest_base, size=rest)
+
+
 def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
     """Return the numbers ``templates/linker.ld.j2`` places; None where no linker script is needed.
 
-    Regions are ``{name, base, size, attributes}``; ``spare`` names the RAM regions that get a
-    section of their own name; the stack is ``[stack_low, stack_high)`` at the top of its region,
-    whose size is already without it.
+    Regions are ``{name, base, size, attributes}``; ``hot_code`` names the RAM that code is copied
+    to, or is None; ``spare`` names the RAM regions that get a section of their own name; the stack
+    is ``[stack_low, stack_high)``, and its region is what is left without it.
     """
     variant = board.variant(target)
     if not variant.memory:
         return None
     home = stack_region(variant)
-    code, data = (next(m for m in variant.regions if m.role == r) for r in ("code", "data"))
+    stack, rest = _split(home, variant.stack)
+    code, data, hot = variant.region("code"), variant.data, variant.region("hot_code")
+    assert code
+    assert data
     regions = [
         {
             "name": m.name,
             "base": m.base,
-            "size": m.size - (variant.stack if m is home else 0),
+            "size": m.size,
             "attributes": "rx" if m.role == "code" else "rwx",
         }
-        for m in variant.regions
+        for m in (rest if m == home else m for m in variant.regions)
     ]
     return {
         "board": board.name,
@@ -255,8 +300,10 @@ def linker_context(board: Board, target: str | None) -> dict[str, Any] | None:
         "regions": regions,
         "code": code.name,
         "data": data.name,
-        "spare": [m.name for m in variant.regions if m not in (code, data)],
-        "stack_low": home.end - variant.stack,
-        "stack_high": home.end,
+        "hot_code": hot.name if hot else None,
+        "hot_mark": HOT_MARK,
+        "spare": [m.name for m in variant.regions if m not in (code, data, hot)],
+        "stack_low": stack.base,
+        "stack_high": stack.end,
         "stack_size": variant.stack,
     }

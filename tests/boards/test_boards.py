@@ -102,6 +102,78 @@ def test_the_stack_is_at_the_top_of_data_where_no_region_is_its_own(tmp_path: Pa
     assert {r["name"]: r["size"] for r in context["regions"]} == {"flash": 0x1000, "ram": 0xF00}
 
 
+@pytest.mark.parametrize("name", ["stm32f446", "stm32f207", "stm32g0b1", "stm32f746"])
+def test_data_and_stack_never_overlap(name: str) -> None:
+    board = boards.load(name)
+    for target in board.targets:
+        context = boards.linker_context(board, target)
+        assert context is not None
+        low, high = context["stack_low"], context["stack_high"]
+        assert high - low == context["stack_size"] == board.variant(target).stack
+        for region in context["regions"]:
+            assert region["base"] >= high or region["base"] + region["size"] <= low
+        sizes = sum(r["size"] for r in context["regions"])
+        assert sizes + high - low == sum(m.size for m in board.variant(target).memory)
+
+
+FAST = """\
+[[memory]]
+name = "fast"
+base = 0x1FFF_0000
+size = 0x1_0000
+role = "hot_data"
+
+"""
+QUICK = """\
+[[memory]]
+name = "quick"
+base = 0x1000_0000
+size = 0x1000
+role = "hot_code"
+
+"""
+
+
+def small_with(*memories: str) -> str:
+    """SMALL with memories between its flash and its RAM."""
+    ram = '[[memory]]\nname = "ram"\n'
+    return SMALL.replace(ram, "".join(memories) + ram)
+
+
+def test_variables_begin_in_hot_data_and_go_on_behind(tmp_path: Path) -> None:
+    board = boards.load(write(tmp_path, small_with(QUICK, FAST)))
+    context = boards.linker_context(board, "unicorn")
+    assert context is not None
+    assert (context["code"], context["hot_code"], context["data"]) == ("flash", "quick", "fast_ram")
+    assert (context["stack_low"], context["stack_high"]) == (0x1FFF_0000, 0x1FFF_0100)
+    places = {r["name"]: (r["base"], r["size"]) for r in context["regions"]}
+    assert places["fast_ram"] == (0x1FFF_0100, 0x1_1000 - 0x100)
+    assert context["spare"] == []
+
+
+STACK = QUICK.replace("hot_code", "stack")
+
+
+@pytest.mark.parametrize(
+    ("memories", "message"),
+    [
+        ((FAST, QUICK), "fast has the role 'hot_data' and ends at 0x20000000, where the next"),
+        ((STACK, FAST), "no role 'stack' beside 'hot_data'"),
+        ((QUICK, QUICK), "at most one .* role 'hot_code'"),
+        ((FAST, FAST), "at most one .* role 'hot_data'"),
+    ],
+)
+def test_a_mistake_in_hot_memory_is_named(
+    tmp_path: Path, memories: tuple[str, ...], message: str
+) -> None:
+    text = small_with(*memories)
+    if memories[0] == memories[1]:  # the same role, elsewhere
+        text = text.replace('"quick"\nbase = 0x1', '"quick2"\nbase = 0x3', 1)
+        text = text.replace('"fast"\nbase = 0x1', '"fast2"\nbase = 0x3', 1)
+    with pytest.raises(ConfigError, match=message):
+        boards.load(write(tmp_path, text))
+
+
 def test_linux_needs_no_linker_script() -> None:
     assert boards.linker_context(boards.load("cortex-a72"), "unicorn") is None
 

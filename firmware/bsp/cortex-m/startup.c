@@ -104,6 +104,8 @@ static void fill_memory(void) {
             *to++ = 0;
         }
     }
+    DSB(); /* A3.7.3: what was copied may be code */
+    ISB();
 }
 
 _Noreturn void Reset_Handler(void) {

@@ -4,14 +4,16 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from outliernets.errors import ConfigError
+from outliernets.errors import ConfigError, near_miss
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DECIBELS = re.compile(r"(min|-|\+)?(\d+)dB", re.IGNORECASE)
 SEED = 20210401
+INT8_RANGE_DB = (-100.0, 0.0)  #: what rows of the front end cover where no network says it
 
 
 @dataclass(frozen=True, order=True)
@@ -86,9 +88,36 @@ class MelConfig:
         return self.frames * self.hop
 
     @property
+    def min_samples(self) -> int:
+        """Samples of the shortest clip that holds a window."""
+        return (self.frames - 1) * self.hop + self.n_fft
+
+    @property
     def window_ms(self) -> float:
         """How much time one window covers, in milliseconds: the real-time budget."""
         return 1000.0 * self.window_samples / self.sample_rate
+
+
+def mel_config(settings: Iterable[str]) -> MelConfig:
+    """Return the default front end with ``NAME=VALUE`` settings; ConfigError names what is wrong.
+
+    Without ``fmax``, bands reach up to half the sample rate.
+    """
+    default = MelConfig()
+    kinds = {f.name: type(getattr(default, f.name)) for f in dataclasses.fields(default)}
+    chosen: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in kinds:
+            raise ConfigError(f"front end: no setting '{name}' ({near_miss(name, kinds)})")
+        try:
+            chosen[name] = kinds[name](value)
+        except ValueError:
+            kind = {int: "a whole number", float: "a number"}[kinds[name]]
+            raise ConfigError(f"front end: {name} = '{value}' is not {kind}") from None
+    if "sample_rate" in chosen:
+        chosen.setdefault("fmax", chosen["sample_rate"] / 2)
+    return dataclasses.replace(default, **chosen)
 
 
 def fingerprint(*values: Any) -> str:

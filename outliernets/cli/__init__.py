@@ -7,6 +7,7 @@ import click
 from outliernets import __version__
 from outliernets.cli.build import build, compile_, eval_, run, train
 from outliernets.cli.data import data
+from outliernets.cli.front_end import export, mel
 from outliernets.cli.inspect import boards, doctor, ops
 from outliernets.cli.table import table
 from outliernets.errors import OngenError
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (build, train, eval_, run, compile_, table, data, boards, ops, doctor):
+for command in (build, train, eval_, run, compile_, mel, export, table, data, boards, ops, doctor):
     cli.add_command(command)
 
 

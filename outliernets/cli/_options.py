@@ -32,7 +32,7 @@ arch_option = click.option(
     "--arch", help="Network: a zoo name such as fan-686, or a TOML file. Default: the task's own."
 )
 target_option = click.option(
-    "--target", default="unicorn", show_default=True, help="Where the firmware runs: unicorn, qemu."
+    "--target", help="Where it runs: unicorn, qemu, host. Default: the board's first."
 )
 toolchain_option = click.option(
     "--toolchain", default="zig", show_default=True, help="Compiler: zig, gcc."
@@ -43,6 +43,13 @@ out_option = click.option(
 seed_option = click.option("--seed", type=int, help="Seed of everything random.")
 steps_option = click.option(
     "--steps", type=click.IntRange(min=1), help="Training steps. Default: the recipe's 1,000."
+)
+mel_option = click.option(
+    "--mel",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of the front end, such as power=1 or n_fft=512; may be given several times.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")

@@ -15,6 +15,7 @@ from outliernets.cli._options import (
     clips_option,
     data_option,
     json_option,
+    mel_option,
     out_option,
     print_json,
     quiet_option,
@@ -25,7 +26,7 @@ from outliernets.cli._options import (
     task_option,
     toolchain_option,
 )
-from outliernets.config import SEED
+from outliernets.config import SEED, mel_config
 from outliernets.errors import ParityError
 
 
@@ -39,6 +40,7 @@ from outliernets.errors import ParityError
 @out_option
 @seed_option
 @steps_option
+@mel_option
 @clips_option
 @stage_options
 @json_option
@@ -48,11 +50,12 @@ def build(
     board: str,
     data_dir: Path | None,
     arch: str | None,
-    target: str,
+    target: str | None,
     toolchain: str,
     out: Path,
     seed: int | None,
     steps: int | None,
+    settings: tuple[str, ...],
     clips: int | None,
     first: str | None,
     last: str | None,
@@ -85,6 +88,7 @@ def build(
         out=out,
         seed=SEED if seed is None else seed,
         steps=steps,
+        mel=mel_config(settings),
         clips=clips,
     )
     with narrator(quiet) as tell:
@@ -99,6 +103,7 @@ def build(
 @out_option
 @seed_option
 @steps_option
+@mel_option
 @stage_options
 @json_option
 @quiet_option
@@ -109,6 +114,7 @@ def train(
     out: Path,
     seed: int | None,
     steps: int | None,
+    settings: tuple[str, ...],
     first: str | None,
     last: str | None,
     as_json: bool,
@@ -121,7 +127,7 @@ def train(
       ongen train --task slider/00/-6dB
       ongen train --task fan/00/6dB --arch fan-2028 --seed 7 --json
     """
-    _learn(task, data_dir, arch, out, seed, steps, first, last, as_json, quiet)
+    _learn(task, data_dir, arch, out, seed, steps, settings, first, last, as_json, quiet)
 
 
 @click.command("eval", short_help="AUC of a network on a task's test clips.")
@@ -132,6 +138,7 @@ def train(
 @out_option
 @seed_option
 @steps_option
+@mel_option
 @json_option
 @quiet_option
 def eval_(
@@ -142,6 +149,7 @@ def eval_(
     out: Path,
     seed: int | None,
     steps: int | None,
+    settings: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -153,13 +161,17 @@ def eval_(
       ongen eval --task fan/06/6dB --model other.tflite --json
     """
     if model is None:
-        _learn(task, data_dir, arch, out, seed, steps, None, None, as_json, quiet)
+        _learn(task, data_dir, arch, out, seed, steps, settings, None, None, as_json, quiet)
         return
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig, evaluate_model
 
     config = BuildConfig(
-        chosen_task(task, data_dir), data=data_dir, out=out, seed=SEED if seed is None else seed
+        chosen_task(task, data_dir),
+        data=data_dir,
+        out=out,
+        seed=SEED if seed is None else seed,
+        mel=mel_config(settings),
     )
     with narrator(quiet) as tell:
         result = evaluate_model(config, model, tell)
@@ -173,6 +185,7 @@ def _learn(
     out: Path,
     seed: int | None,
     steps: int | None,
+    settings: tuple[str, ...],
     first: str | None,
     last: str | None,
     as_json: bool,
@@ -188,6 +201,7 @@ def _learn(
         out=out,
         seed=SEED if seed is None else seed,
         steps=steps,
+        mel=mel_config(settings),
     )
     with narrator(quiet) as tell:
         result = learn(config, tell, first, last)
@@ -203,7 +217,7 @@ def _learn(
 @quiet_option
 def run(
     folder: Path,
-    target: str,
+    target: str | None,
     toolchain: str | None,
     clips: int | None,
     as_json: bool,
@@ -229,7 +243,7 @@ def run(
 @board_option
 @click.option("--out", type=FolderPath, required=True, help="Folder for the library.")
 @click.option("--name", help="Prefix of all C names. Default: the file's name.")
-@click.option("--target", help="Where it runs: unicorn, qemu, host. Default: the board's first.")
+@target_option
 @toolchain_option
 @click.option("--explain", is_flag=True, help="Say what each group of fused ops costs, and why.")
 @json_option

@@ -8,21 +8,33 @@ from outliernets.score import ScorePlan
 
 
 def detector_files(name: str, mel: MelPlan, score: ScorePlan) -> dict[str, str]:
-    """Return the Mel tables (``NAME_mel.h/.c``) and the detector (``NAME_detector.c``)."""
-    tables = {"name": name, "mel": mel.context()}
-    return {
-        f"{name}_mel.h": render("mel.h.j2", **tables),
-        f"{name}_mel.c": render("mel.c.j2", **tables),
-        f"{name}_detector.c": render(
-            "detector.c.j2", name=name, guard=name.upper(), score=score.context()
-        ),
-    }
+    """Return the front end (``mel_files``) and the detector (``NAME_detector.c``)."""
+    context = {"name": name, "guard": name.upper(), "score": score.context()}
+    return mel_files(name, mel) | {f"{name}_detector.c": render("detector.c.j2", **context)}
+
+
+def mel_files(name: str, mel: MelPlan) -> dict[str, str]:
+    """Return the Mel tables: ``NAME_mel.h`` and ``NAME_mel.c``."""
+    context = {"name": name, "mel": mel.context()}
+    return {f"{name}_mel.{kind}": render(f"mel.{kind}.j2", **context) for kind in "hc"}
+
+
+def mel_example_files(name: str, mel: MelPlan, low: float, high: float) -> dict[str, str]:
+    """Return ``NAME_example.c``, which turns sound into rows of ``low`` ... ``high`` dB."""
+    context = {"name": name, "mel": mel.context(), "low": low, "high": high}
+    step = format((high - low) / 255, ".6g")
+    return {f"{name}_example.c": render("mel_example.c.j2", step=step, **context)}
 
 
 def app_files(name: str, model_id: int, front_end: bool) -> dict[str, str]:
     """Return ``app_model.h``, which names the model for the applications in ``firmware/app``."""
     context = {"name": name, "guard": name.upper(), "model_id": model_id, "front_end": front_end}
     return {"app_model.h": render("app_model.h.j2", **context)}
+
+
+def front_end_app_files(name: str, identity: int) -> dict[str, str]:
+    """Return ``app_model.h``, which names a front end for ``firmware/app/front_end.c``."""
+    return {"app_model.h": render("app_front_end.h.j2", name=name, id=identity)}
 
 
 def linker_files(context: dict[str, Any] | None) -> dict[str, str]:

@@ -17,8 +17,7 @@ FULL_SCALE = 32768.0
 CLIPPED_SHARE = 0.01  #: more samples than this at full scale are worth a notice
 _UNKNOWN_SIZE = (0, 0xFFFFFFFF)  #: what recorders that stream write before they know the length
 
-_MEL = MelConfig()
-MIN_SAMPLES = (_MEL.frames - 1) * _MEL.hop + _MEL.n_fft  #: one window of the default front end
+MIN_SAMPLES = MelConfig().min_samples  #: one window of the default front end
 
 
 @dataclass(frozen=True)

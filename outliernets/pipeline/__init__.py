@@ -9,6 +9,7 @@ from outliernets.pipeline.build import (
 )
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.footprint import footprint_table
+from outliernets.pipeline.front_end import compare, export_front_end
 from outliernets.pipeline.library import compile_model
 from outliernets.pipeline.stage import Narrator, Silence
 
@@ -17,8 +18,10 @@ __all__ = [
     "Narrator",
     "Silence",
     "build",
+    "compare",
     "compile_model",
     "evaluate_model",
+    "export_front_end",
     "footprint_table",
     "learn",
     "run_again",

@@ -3,19 +3,21 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets import evaluate, resources
-from outliernets.config import Task
+from outliernets import boards, evaluate, resources
+from outliernets.config import MelConfig, Task
 from outliernets.data import Dataset
 from outliernets.errors import ConfigError, UnsupportedModelError
+from outliernets.features import plan as features
 from outliernets.importer import read
 from outliernets.nets import zoo
+from outliernets.nets.layers import INPUT_SHAPE
 from outliernets.nets.space import ArchSpec
 from outliernets.pipeline import firmware, learning
 from outliernets.pipeline.config import BuildConfig
@@ -73,7 +75,7 @@ class _Stages:
 
     def firmware(self) -> tuple[Stage, ...]:
         config, board = self.config, firmware.load_board(self.config)
-        where = [board, config.target]
+        where = [board, config.target_name]
         return (
             self.stage(
                 "emit", ("features", "quantize"),
@@ -106,7 +108,8 @@ class _Stages:
         number = stage_names().index(name) + 1
         if name in LEARNING:
             return self.config.task_folder / f"{number:02d}_{name}"
-        other = "" if self.config.target == "unicorn" else f"-{self.config.target}"
+        usual = self.config.target in (None, boards.load(str(self.config.board)).default_target)
+        other = "" if usual else f"-{self.config.target}"
         return self.config.board_folder / f"{number:02d}_{name}{other}"
 
 
@@ -140,9 +143,21 @@ def stages_of(
     select(stage_names() if config.board else LEARNING, first, last)
     if config.board:
         firmware.check_tools(config)
+    _check_window(config.mel)
     spec = chosen_network(config, narrator)
     made = _Stages(config, spec, learning.find_data(config, narrator))
     return made.learning() + (made.firmware() if config.board else ())
+
+
+def _check_window(mel: MelConfig) -> None:
+    """Raise ConfigError when the windows are not what the networks read, or cannot be made."""
+    features.check(mel)
+    if (mel.frames, mel.n_mels) != INPUT_SHAPE[:2]:
+        frames, bands = INPUT_SHAPE[:2]
+        raise ConfigError(
+            f"front end: windows of {mel.frames} x {mel.n_mels}, the networks read {frames} x "
+            f"{bands}; leave frames and n_mels as they are"
+        )
 
 
 def learn(
@@ -187,14 +202,22 @@ def _remember(config: BuildConfig) -> None:
         "seed": config.seed,
         "steps": config.steps,
         "clips": config.clips,
+        "mel": asdict(config.mel),
     }
     write_atomically(config.board_folder / SETTINGS, json.dumps(choices, indent=1) + "\n")
 
 
 def run_again(
-    folder: Path, narrator: Narrator, target: str, clips: int | None, toolchain: str | None
+    folder: Path,
+    narrator: Narrator,
+    target: str | None,
+    clips: int | None,
+    toolchain: str | None,
 ) -> dict[str, Any]:
-    """Replay the clips of a finished build, on any target; return the new report."""
+    """Replay the clips of a finished build; return the new report.
+
+    ``target`` None: the board's first.
+    """
     try:
         choices = json.loads((folder / SETTINGS).read_text())
     except OSError:
@@ -215,6 +238,7 @@ def run_again(
         seed=choices["seed"],
         steps=choices["steps"],
         clips=clips if clips is not None else choices["clips"],
+        mel=MelConfig(**choices.get("mel", {})),
     )
     return build(config, narrator, first="run")
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from outliernets import boards
 from outliernets.config import SEED, MelConfig, Task
 
 DEFAULT_OUT = Path("build")
-DEFAULT_TARGET = "unicorn"
 DEFAULT_TOOLCHAIN = "zig"
 
 
@@ -18,13 +18,19 @@ class BuildConfig:
     board: str | None = None  #: name or TOML file; None to stop before the firmware
     data: Path | None = None  #: folder of recordings; None: simulated machines
     arch: str | None = None  #: zoo name or TOML file; None: the task's entry of Table 1
-    target: str = DEFAULT_TARGET
+    target: str | None = None  #: None: the board's first
     toolchain: str = DEFAULT_TOOLCHAIN
     out: Path = DEFAULT_OUT
     seed: int = SEED
     steps: int | None = None  #: training steps; None: the recipe's
     clips: int | None = None  #: test clips replayed on the target; None: all
     mel: MelConfig = field(default_factory=MelConfig)
+
+    @property
+    def target_name(self) -> str:
+        """Where the firmware runs."""
+        assert self.board is not None
+        return self.target or boards.load(self.board).default_target
 
     @property
     def task_folder(self) -> Path:

@@ -91,21 +91,26 @@ def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) ->
             name, mel_plan(config, work.inputs["features"], graph), score_plan(graph, threshold)
         )
         | codegen.app_files(name, model_id(model, standardizer), front_end=True)
-        | codegen.linker_files(linker_context(board, config.target))
+        | codegen.linker_files(linker_context(board, config.target_name))
     )
     write_sources(files, work.folder)
     work.facts |= {"name": name, "model_id": model_id(model, standardizer), "macs": graph.macs}
 
 
 def link(
-    source: Path, board: Board, target_name: str, compiler: str, folder: Path
+    source: Path,
+    board: Board,
+    target_name: str,
+    compiler: str,
+    folder: Path,
+    app: str = "check",
 ) -> toolchain.Firmware:
-    """Compile the C in ``source`` with the check application for a board's variant."""
+    """Compile the C in ``source`` with an application for a board's variant."""
     script = source / "link.ld"
     return toolchain.get(compiler, board).link(
         sources=[
             *sorted(source.glob("*.c")),
-            *toolchain.program_sources(board, target_name),
+            *toolchain.program_sources(board, target_name, app),
         ],
         include_dirs=[source, *toolchain.program_includes(board, target_name)],
         board=board,
@@ -117,7 +122,7 @@ def link(
 
 def compile_stage(config: BuildConfig, board: Board, work: Work) -> None:
     """Build ``firmware.elf``; the facts are its sizes."""
-    built = link(work.inputs["emit"], board, config.target, config.toolchain, work.folder)
+    built = link(work.inputs["emit"], board, config.target_name, config.toolchain, work.folder)
     shutil.rmtree(work.folder / "obj", ignore_errors=True)
     (work.folder / "build.log").unlink(missing_ok=True)  # names folders of this machine
     work.facts |= {
@@ -157,7 +162,7 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     program = Program(
         elf=work.inputs["compile"] / "firmware.elf",
         board=board,
-        target=config.target,
+        target=config.target_name,
         model_id=facts["model_id"],
         model=model,
         plan=mel_plan(config, work.inputs["features"], graph),
@@ -168,7 +173,7 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     np.save(work.folder / "twin_sums.npy", heard.twin_sums)
     np.save(work.folder / "clips.npy", heard.owners)
     work.facts |= {
-        "target": {"name": config.target, "version": heard.version},
+        "target": {"name": config.target_name, "version": heard.version},
         "windows": len(heard.sums),
         "frames": heard.frames,
         "stack_used": heard.stack_used,
@@ -191,7 +196,7 @@ def instructions(counts: Mapping[str, int], name: str, frames: int, windows: int
     """
     if not counts or not windows:
         return {"mel_frame": None, "network": None, "window": None}
-    mel = _sum(counts, "on_mel", "on_fft", "on_log")
+    mel = front_end_instructions(counts)
     network = _sum(counts, f"{name}_infer", f"{name}_n")
     score = _sum(counts, "on_score", f"{name}_score", f"{name}_push", f"{name}_reset")
     return {
@@ -199,6 +204,16 @@ def instructions(counts: Mapping[str, int], name: str, frames: int, windows: int
         "network": round(network / windows),
         "window": round((mel + network + score) / windows),
     }
+
+
+def front_end_instructions(counts: Mapping[str, int]) -> int:
+    """Return the instructions of the front end among all functions'."""
+    return _sum(counts, "on_mel", "on_fft", "on_log")
+
+
+def front_end_bytes(built: toolchain.Firmware, name: str) -> int:
+    """Return the bytes of the front end's code and tables in a program."""
+    return _sum(dict(built.symbols), "on_mel", "on_fft", "on_log", f"{name}_")
 
 
 def _sum(counts: Mapping[str, int], *prefixes: str) -> int:
@@ -217,7 +232,7 @@ def load_board(config: BuildConfig) -> Board:
     """Return the build's board; check that it runs on the build's target."""
     assert config.board is not None
     board = boards.load(config.board)
-    board.variant(config.target)
+    board.variant(config.target_name)
     return board
 
 
@@ -225,4 +240,4 @@ def check_tools(config: BuildConfig) -> None:
     """Raise MissingToolError or ConfigError now rather than after the training."""
     board = load_board(config)
     toolchain.get(config.toolchain, board)
-    target.get(config.target).version()
+    target.get(config.target_name).version()

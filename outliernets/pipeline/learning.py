@@ -125,7 +125,7 @@ def _check_amount(windows_: int, config: BuildConfig, work: Work) -> None:
 
 
 def _clip_log_mel(config: BuildConfig, clip: Clip, work: Work, step: int, total: int) -> Floats:
-    pcm = data.read_pcm(clip.path, config.mel.sample_rate)
+    pcm = data.read_pcm(clip.path, config.mel.sample_rate, config.mel.min_samples)
     for notice in pcm.notices:
         work.narrator.notice(f"{clip.name}: {notice}")
     mel = log_mel(pcm.samples, config.mel)

@@ -92,7 +92,8 @@ def _replay_some(program: Program, clips: Mapping[int, Path]) -> Replay:
         client = Client(running, program.elf)
         client.hello(program.model_id)
         for number, path in clips.items():
-            pcm = data.read_pcm(path, program.plan.config.sample_rate).samples
+            mel = program.plan.config
+            pcm = data.read_pcm(path, mel.sample_rate, mel.min_samples).samples
             heard = _hear(client, pcm)
             owners += [number] * len(heard)
             results += heard

@@ -16,7 +16,7 @@ def as_text(report: Mapping[str, Any]) -> str:
 def _build_table(report: Mapping[str, Any]) -> str:
     """Return the report of a build for people."""
     title = f"{report['task']} on {report['board']} ({_sound(report)}): {report['verdict']}"
-    parts = [title, "", *_auc_rows(report), "", *_columns(_figures(report))]
+    parts = [title, "", *_auc_rows(report), "", *columns(_figures(report))]
     parts += [f"FAIL: {line}" for line in report["failures"]]
     return "\n".join(parts)
 
@@ -36,11 +36,11 @@ def _library_table(report: Mapping[str, Any]) -> str:
     rows = [
         ("network", f"{report['macs']:,} MAC"),
         ("target result", f"{exact} with TensorFlow Lite Micro"),
-        ("flash, network alone", _kib(footprint["network_flash"])),
-        ("flash, check program", _kib(footprint["flash"])),
-        ("RAM, network alone", _kib(footprint["network_ram"])),
-        ("RAM, check program", _kib(footprint["ram"])),
-        ("instructions per network run", _count(report["instructions"]["network"])),
+        ("flash, network alone", kib(footprint["network_flash"])),
+        ("flash, check program", kib(footprint["flash"])),
+        ("RAM, network alone", kib(footprint["network_ram"])),
+        ("RAM, check program", kib(footprint["ram"])),
+        ("instructions per network run", count(report["instructions"]["network"])),
         *_measured_time(report["latency_ms"]),
         ("files", " ".join(report["files"])),
     ]
@@ -50,7 +50,7 @@ def _library_table(report: Mapping[str, Any]) -> str:
         if report.get("groups")
         else []
     )
-    return "\n".join([title, "", *_columns(rows), *groups])
+    return "\n".join([title, "", *columns(rows), *groups])
 
 
 def _group_rows(groups: Sequence[Mapping[str, Any]], total: int | None) -> list[str]:
@@ -71,18 +71,18 @@ def _group_rows(groups: Sequence[Mapping[str, Any]], total: int | None) -> list[
         rest = total - sum(group["instructions"] for group in groups)
         rows.append(_count_cells("calls, ops without a function", rest))
         reasons.append("")
-    lines = _columns(rows, right=range(3, len(heading)))
+    lines = columns(rows, right=range(3, len(heading)))
     return [line for pair in zip(lines, reasons, strict=True) for line in pair if line.strip()]
 
 
 def _cost_cells(name: str, costs: Mapping[str, Any]) -> list[str]:
-    count, ratio = costs["instructions"], costs["instructions_per_mac"]
+    spent, ratio = costs["instructions"], costs["instructions_per_mac"]
     return [
         name,
         costs["kernel"],
         f"{costs['input']} -> {costs['output']}",
         f"{costs['macs']:,}",
-        "not counted" if count is None else f"{count:,}",
+        "not counted" if spent is None else f"{spent:,}",
         "" if ratio is None else f"{ratio:.2f}",
         f"{costs['table_bytes']:,}",
         f"{costs['buffer_bytes']:,}",
@@ -102,7 +102,7 @@ def _unstored(group: Mapping[str, Any]) -> list[str]:
 
 def _stages_table(report: Mapping[str, Any]) -> str:
     rows = [(name, str(facts)) for name, facts in report["stages"].items()]
-    return "\n".join(_columns(rows))
+    return "\n".join(columns(rows))
 
 
 def _auc_rows(report: Mapping[str, Any]) -> list[str]:
@@ -112,7 +112,7 @@ def _auc_rows(report: Mapping[str, Any]) -> list[str]:
             levels = (_interval(report["auc"][leg][level]) for level in ("clip", "window"))
             pauc = report["pauc"][leg]["clip"]
             rows.append((name, *levels, "n/a" if pauc is None else f"{pauc:.3f}"))
-    return _columns(rows)
+    return columns(rows)
 
 
 def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -133,12 +133,12 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"p99 {parity['mel_db_p99']:.4f} dB, max {parity['mel_db_max']:.4f} dB "
             "(within 60 dB of the peak)",
         ),
-        ("flash", _kib(footprint["flash"])),
-        ("RAM without stack", _kib(footprint["ram"])),
+        ("flash", kib(footprint["flash"])),
+        ("RAM without stack", kib(footprint["ram"])),
         ("stack used", _stack(footprint)),
-        ("instructions per Mel frame", _count(counts["mel_frame"])),
-        ("instructions per network run", _count(counts["network"])),
-        ("instructions per window", _count(counts["window"])),
+        ("instructions per Mel frame", count(counts["mel_frame"])),
+        ("instructions per network run", count(counts["network"])),
+        ("instructions per window", count(counts["window"])),
         (
             "latency per window, estimate",
             "not counted on this target"
@@ -157,7 +157,7 @@ def _sound(report: Mapping[str, Any]) -> str:
 
 def _stack(footprint: Mapping[str, Any]) -> str:
     reserved = footprint["stack_reserved"]
-    return _kib(footprint["stack"]) + (f" of {_kib(reserved)}" if reserved else "")
+    return kib(footprint["stack"]) + (f" of {kib(reserved)}" if reserved else "")
 
 
 def _measured_time(latency: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -168,11 +168,13 @@ def _measured_time(latency: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("time per network run", f"{text} ({latency['basis']})")]
 
 
-def _kib(count: int) -> str:
-    return f"{count:,} bytes ({count / 1024:.1f} KiB)"
+def kib(size: int) -> str:
+    """Return a size in bytes and KiB."""
+    return f"{size:,} bytes ({size / 1024:.1f} KiB)"
 
 
-def _count(value: int | None) -> str:
+def count(value: int | None) -> str:
+    """Return an exact count, or that there is none."""
     return "not counted on this target" if value is None else f"{value:,} (exact)"
 
 
@@ -182,7 +184,7 @@ def _interval(value: Mapping[str, float] | None) -> str:
     return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
-def _columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
     """Align cells, those of the columns in ``right`` at their ends."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
 

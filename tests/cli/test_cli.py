@@ -8,26 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from outliernets.cli import cli, main
+from outliernets.cli import cli
 from outliernets.ops import registry
 from tests.tflite_builder import TfliteBuilder
-
-
-def run(monkeypatch, capsys, *arguments) -> tuple[int, str, str]:
-    """Run ``ongen`` in process; return (exit code, stdout, stderr)."""
-    monkeypatch.setattr(sys, "argv", ["ongen", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-@pytest.fixture
-def ongen(monkeypatch, capsys):
-    return lambda *arguments: run(monkeypatch, capsys, *arguments)
 
 
 def commands(group=cli, prefix=()):

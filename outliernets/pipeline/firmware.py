@@ -128,6 +128,8 @@ def compile_stage(config: BuildConfig, board: Board, work: Work) -> None:
     work.facts |= {
         "flash": built.flash,
         "ram": built.ram,
+        "code_ram": built.code_ram,
+        "hot_in_flash": built.hot_in_flash,
         "stack_reserved": built.stack,
         "largest_frames": dict(sorted(built.stack_usage.items(), key=lambda kv: -kv[1])[:5]),
         "largest_symbols": dict(built.symbols[:10]),

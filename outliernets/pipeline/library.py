@@ -167,6 +167,8 @@ def footprint(name: str, built: toolchain.Firmware, measured: Mapping[str, Any])
     return {
         "flash": built.flash,
         "ram": built.ram,
+        "code_ram": built.code_ram,
+        "hot_in_flash": built.hot_in_flash,
         "stack": measured["stack"],
         "network_flash": own,
         "network_ram": measured["ram"],

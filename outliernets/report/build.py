@@ -59,6 +59,8 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
         "footprint": {
             "flash": compiled["flash"],
             "ram": compiled["ram"],
+            "code_ram": compiled["code_ram"],
+            "hot_in_flash": compiled["hot_in_flash"],
             "stack": run["stack_used"],
             "stack_reserved": compiled["stack_reserved"],
             "largest_frames": compiled["largest_frames"],

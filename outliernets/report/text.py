@@ -40,6 +40,7 @@ def _library_table(report: Mapping[str, Any]) -> str:
         ("flash, check program", kib(footprint["flash"])),
         ("RAM, network alone", kib(footprint["network_ram"])),
         ("RAM, check program", kib(footprint["ram"])),
+        ("hot code runs from", _hot_code(footprint)),
         ("instructions per network run", count(report["instructions"]["network"])),
         *_measured_time(report["latency_ms"]),
         ("files", " ".join(report["files"])),
@@ -135,6 +136,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("flash", kib(footprint["flash"])),
         ("RAM without stack", kib(footprint["ram"])),
+        ("hot code runs from", _hot_code(footprint)),
         ("stack used", _stack(footprint)),
         ("instructions per Mel frame", count(counts["mel_frame"])),
         ("instructions per network run", count(counts["network"])),
@@ -158,6 +160,15 @@ def _sound(report: Mapping[str, Any]) -> str:
 def _stack(footprint: Mapping[str, Any]) -> str:
     reserved = footprint["stack_reserved"]
     return kib(footprint["stack"]) + (f" of {kib(reserved)}" if reserved else "")
+
+
+def _hot_code(footprint: Mapping[str, Any]) -> str:
+    """Say where the functions are that run for every window."""
+    copied, left = footprint["code_ram"], footprint["hot_in_flash"]
+    if not copied:
+        return "where it is stored"
+    rest = f"; {left:,} bytes more found no room and run from flash" if left else ""
+    return f"RAM that is kept for it: {kib(copied)}, copied from flash{rest}"
 
 
 def _measured_time(latency: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import ClassVar
 from outliernets import resources
 from outliernets.boards import Board, Variant, stack_region
 from outliernets.errors import BuildError
-from outliernets.toolchain import sizes
+from outliernets.toolchain import hot_code, sizes
 from outliernets.toolchain.cpus import Cpu, lookup
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wdouble-promotion")
@@ -42,7 +42,9 @@ class Firmware:
     elf: Path
     map: Path | None  #: the linker's map; None where the linker writes none
     flash: int  #: bytes of code, constants and initial data
-    ram: int  #: bytes of variables and of code copied to RAM, without the stack
+    ram: int  #: bytes of variables, without the stack
+    code_ram: int  #: bytes of code that start-up copies from flash to RAM
+    hot_in_flash: int  #: bytes of hot code that found no room there; 0 without such a memory
     stack: int  #: bytes reserved for the stack
     stack_usage: Mapping[str, int]  #: bytes of each function's own frame
     sections: Mapping[str, int]  #: bytes of each section in memory
@@ -103,17 +105,7 @@ class Toolchain(ABC):
         log.write_text("", encoding="utf-8")
         objects = self._compile(sources, include_dirs, out_dir, defines or {}, log)
         elf = out_dir / "firmware.elf"
-        elf.unlink(missing_ok=True)
-        options = self._link_options(linker_script, out_dir)
-        command = [
-            *self._compiler(),
-            *map(str, objects),
-            "-Wl,--gc-sections",
-            *options,
-            "-o",
-            str(elf),
-        ]
-        status, output = _run(command, log)
+        status, output, hot_in_flash = self._link(objects, linker_script, variant, elf, log)
         if status:
             raise BuildError(_link_failure(output, board, variant, objects, log))
         size = sizes.measure(elf)
@@ -123,11 +115,57 @@ class Toolchain(ABC):
             self._map(out_dir),
             size.flash,
             size.ram,
+            size.code_ram,
+            hot_in_flash,
             size.stack,
             usage,
             size.sections,
             size.symbols,
         )
+
+    def _link(
+        self,
+        objects: Sequence[Path],
+        linker_script: Path | None,
+        variant: Variant,
+        elf: Path,
+        log: Path,
+    ) -> tuple[int, str, int]:
+        """Link, with as much hot code in the memory for it as there is room for.
+
+        Returns the linker's status and output, and the bytes of hot code that found no room. Only
+        the linker knows what else it puts there: where that is too much, fewer functions go.
+        """
+        hot = variant.region("hot_code") if linker_script else None
+        template = linker_script.read_text(encoding="utf-8") if linker_script and hot else ""
+        script = elf.with_name("placed.ld") if hot else linker_script
+        sections = hot_code.hot_sections(objects) if hot else {}
+        room = hot.size if hot else 0
+        while True:
+            chosen = hot_code.fitting(sections, room)
+            if script and hot:
+                script.write_text(hot_code.place(template, chosen), encoding="utf-8")
+            status, output = self._link_once(objects, script, elf, log)
+            used = sum(sections[name] for name in chosen)
+            excess = _overflows(output).get(hot.name, 0) if hot and status else 0
+            if not (excess and chosen):
+                return status, output, sum(sections.values()) - used
+            room = used - excess
+
+    def _link_once(
+        self, objects: Sequence[Path], linker_script: Path | None, elf: Path, log: Path
+    ) -> tuple[int, str]:
+        elf.unlink(missing_ok=True)
+        options = self._link_options(linker_script, elf.parent)
+        command = [
+            *self._compiler(),
+            *map(str, objects),
+            "-Wl,--gc-sections",
+            *options,
+            "-o",
+            str(elf),
+        ]
+        return _run(command, log)
 
     def _compile(
         self,
@@ -218,13 +256,19 @@ def _first_error(output: str) -> str:
     return next(wrong, lines[0] if lines else "no message")
 
 
+def _overflows(output: str) -> dict[str, int]:
+    """Return how many bytes too many the linker says each region has."""
+    worst: dict[str, int] = {}
+    for name, excess in _OVERFLOW.findall(output):
+        worst[name] = max(int(excess), worst.get(name, 0))
+    return worst
+
+
 def _link_failure(
     output: str, board: Board, variant: Variant, objects: Sequence[Path], log: Path
 ) -> str:
     """Explain why linking failed: what does not fit, and which symbols are the largest."""
-    worst: dict[str, int] = {}
-    for name, excess in _OVERFLOW.findall(output):
-        worst[name] = max(int(excess), worst.get(name, 0))
+    worst = _overflows(output)
     if not worst:
         return f"linker failed: {_first_error(output)} (log: {log})"
     parts = []
@@ -244,4 +288,4 @@ def _link_failure(
 def _room(name: str, variant: Variant) -> int:
     """Return a region's bytes without the stack, as the linker script has it."""
     region = next(m for m in variant.regions if m.name == name)
-    return region.size - (variant.stack if region is stack_region(variant) else 0)
+    return region.size - (variant.stack if region == stack_region(variant) else 0)

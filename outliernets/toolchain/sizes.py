@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_WRITE, _ALLOC = 1, 2  # SHF_WRITE, SHF_ALLOC
+_WRITE, _ALLOC, _EXECUTE = 1, 2, 4  # SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Sizes:
     """Where a linked program's bytes go."""
 
     flash: int  #: code, constants and the initial values of data
-    ram: int  #: variables, initialised or not, and code copied to RAM; without the stack
+    ram: int  #: variables, initialised or not; without the stack
+    code_ram: int  #: code that start-up copies to RAM; in ``flash`` it is counted once, too
     stack: int  #: bytes reserved
     sections: Mapping[str, int]  #: that take memory on the target
     symbols: tuple[tuple[str, int], ...]  #: functions and objects, largest first
@@ -28,16 +29,18 @@ def measure(elf: Path) -> Sizes:
         loaded = [s for s in file.iter_sections() if s["sh_flags"] & _ALLOC and s["sh_size"]]
         flash = sum(s["sh_size"] for s in loaded if s["sh_type"] != "SHT_NOBITS")
         moved = [g for g in file.iter_segments("PT_LOAD") if g["p_vaddr"] != g["p_paddr"]]
-        in_ram = sum(
-            s["sh_size"]
+        in_ram = [
+            s
             for s in loaded
             if s["sh_flags"] & _WRITE or any(g.section_in_segment(s) for g in moved)
-        )
+        ]
+        code_ram = sum(s["sh_size"] for s in in_ram if s["sh_flags"] & _EXECUTE)
+        ram = sum(s["sh_size"] for s in in_ram) - code_ram
         addresses = _addresses(file, ("on_stack_low", "on_stack_high"))
         stack = addresses.get("on_stack_high", 0) - addresses.get("on_stack_low", 0)
         sections = {s.name: int(s["sh_size"]) for s in loaded}
         symbols = _largest(_symbols(file))
-    return Sizes(flash, in_ram - stack, stack, sections, symbols)
+    return Sizes(flash, ram - stack, code_ram, stack, sections, symbols)
 
 
 def largest_symbols(objects: Iterable[Path], writable: bool) -> tuple[tuple[str, int], ...]:

@@ -20,7 +20,10 @@ REPORT = {
         "score_median": 0.9, "score_max_abs": 0.01, "mel_db_p99": 0.001, "mel_db_max": 0.02,
         "network_exact": True,
     },
-    "footprint": {"flash": 34652, "ram": 88624, "stack": 496, "stack_reserved": 16384},
+    "footprint": {
+        "flash": 34652, "ram": 88624, "code_ram": 0, "hot_in_flash": 0, "stack": 496,
+        "stack_reserved": 16384,
+    },
     "instructions": {"mel_frame": 70379, "network": 11544640, "window": 13800000},
     "latency_ms": {"estimated": 63.9, "measured": None},
     "real_time_share": 0.0624,

@@ -58,7 +58,8 @@ def build(
     if compiler not in toolchain.available(board):
         pytest.skip(f"toolchain {compiler} is not installed for {board.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    has_tcm = any(region.name == "itcm" for region in board.variant(target).memory)
+    context = boards.linker_context(board, target) or {"hot_code": None, "spare": []}
+    sections = {"STUB_HOT": context["hot_code"], "STUB_SPARE": next(iter(context["spare"]), None)}
     return toolchain.get(compiler, board).link(
         [*toolchain.program_sources(board, target), HERE / "stub_model.c", *extra],
         [*toolchain.program_includes(board, target), HERE],
@@ -66,5 +67,5 @@ def build(
         target,
         linker_script(board, target, folder),
         folder,
-        {"STUB_IN_TCM": "1"} if has_tcm else None,
+        {define: f'".{region}"' for define, region in sections.items() if region},
     )

@@ -8,16 +8,23 @@
 #define DEEP 104
 #define FAULT_UNALIGNED 105
 
-/* On a microcontroller with such regions: data and code in them, which start-up must fill. */
-#if !defined(STUB_IN_TCM)
-#define PLACE(section_name)
+/* On a microcontroller with such regions: code and data in them, which start-up must fill. */
+#if defined(STUB_HOT)
+#define HOT __attribute__((section(STUB_HOT)))
 #else
-#define PLACE(section_name) __attribute__((section(section_name)))
+#define HOT
+#endif
+#if defined(STUB_SPARE)
+#define SPARE __attribute__((section(STUB_SPARE)))
+#define SPARE_BSS __attribute__((section(STUB_SPARE "_bss")))
+#else
+#define SPARE
+#define SPARE_BSS
 #endif
 
 static volatile uint32_t alarm_threshold = 1000000; /* in .data: start-up must copy it */
-PLACE(".dtcm") static volatile uint32_t scale = 1;
-PLACE(".dtcm_bss") static volatile uint32_t offset;
+SPARE static volatile uint32_t scale = 1;
+SPARE_BSS static volatile uint32_t offset;
 
 void stub_reset(stub_state_t *s) { *s = (stub_state_t){0}; }
 
@@ -35,8 +42,8 @@ int stub_push(stub_state_t *s, const int16_t *pcm, size_t n, stub_result_t *r) {
 }
 
 /* Three instructions each time on every architecture: the test counts them. */
-PLACE(".itcm") __attribute__((noinline)) void counted_loop(uint32_t n);
-PLACE(".itcm") __attribute__((noinline)) void counted_loop(uint32_t n) {
+HOT __attribute__((noinline)) void counted_loop(uint32_t n);
+HOT __attribute__((noinline)) void counted_loop(uint32_t n) {
 #if defined(__aarch64__)
     __asm__ volatile("1: add x9, x9, #1\n subs %w0, %w0, #1\n b.ne 1b\n" : "+r"(n) : : "x9", "cc");
 #elif defined(__x86_64__)

@@ -20,10 +20,10 @@ STACKS = {
 }
 
 
-def tiny(flash: int, sram1: int) -> Board:
+def tiny(flash: int, ram: int) -> Board:
     """The STM32F746 with less memory than it has."""
     board = boards.load("stm32f746")
-    sizes = {"flash": flash, "sram1": sram1}
+    sizes = {"flash": flash, "dtcm": ram + board.native.stack}
     memory = tuple(dataclasses.replace(m, size=sizes.get(m.name, m.size)) for m in board.memory)
     native = Variant(board.native.machine, board.native.bsp, memory, board.native.stack)
     return dataclasses.replace(board, native=native)
@@ -41,9 +41,10 @@ def test_equal_input_gives_equal_programs_and_sizes_that_add_up(
     assert one.elf.read_bytes() == two.elf.read_bytes()
     assert str(tmp_path).encode() not in one.elf.read_bytes()
     assert one.stack == STACKS[name]
-    constant, zeroed = {".vectors", ".text", ".rodata"}, {".bss", ".dtcm_bss", ".stack"}
+    constant, zeroed = {".vectors", ".text", ".rodata", ".itcm"}, {".bss", ".stack"}
     in_ram = sum(n for s, n in one.sections.items() if s not in constant)
     assert one.ram == in_ram - one.stack
+    assert one.code_ram == one.sections.get(".itcm", 0)
     assert one.flash == sum(n for s, n in one.sections.items() if s not in zeroed)
     assert "receive" in [symbol for symbol, _ in one.symbols[:5]]
     assert one.stack_usage["use_stack"] >= 4000
@@ -89,7 +90,7 @@ def test_overflow_says_how_much_and_what_is_large(tmp_path: Path, compiler: str)
         stub.build(tiny(0x1000, 0x1000), compiler, None, tmp_path / "out", extra=(big,))
     message = str(info.value)
     assert "\n" not in message
-    flash, ram = message.split("; sram1")
+    flash, ram = message.split("; dtcm")
     assert flash.startswith("does not fit stm32f746: flash overflows by ")
     assert "of 4,096); largest: huge_table 5,000" in flash
     assert "largest: huge_buffer 6,000, receive 4,1" in ram

@@ -189,6 +189,16 @@ ON_INLINE on_sums_t on_add_shorts(on_sums_t s, on_shorts_t x)
                        vaddw_s16(s.c, vget_low_s16(x.high)), vaddw_high_s16(s.d, x.high)};
 }
 
+ON_INLINE on_shorts_t on_sub_shorts(on_shorts_t a, on_shorts_t b)
+{
+    return (on_shorts_t){vsubq_s16(a.low, b.low), vsubq_s16(a.high, b.high)};
+}
+
+ON_INLINE on_sums_t on_add_sums(on_sums_t a, on_sums_t b)
+{
+    return (on_sums_t){vaddq_s32(a.a, b.a), vaddq_s32(a.b, b.b), vaddq_s32(a.c, b.c), vaddq_s32(a.d, b.d)};
+}
+
 /* sums += x * w[lane]; lane is a constant. */
 #define ON_MUL_ADD_SHORTS(sums, x, w, lane) \
     ((sums).a = vmlal_laneq_s16((sums).a, vget_low_s16((x).low), w, lane), \

@@ -116,6 +116,18 @@ ON_CALLED on_sums_t on_add_shorts(on_sums_t s, on_shorts_t x)
     return s;
 }
 
+ON_CALLED on_shorts_t on_sub_shorts(on_shorts_t a, on_shorts_t b)
+{
+    ON_EACH(i) a.v[i] = (int16_t)(a.v[i] - b.v[i]);
+    return a;
+}
+
+ON_CALLED on_sums_t on_add_sums(on_sums_t a, on_sums_t b)
+{
+    ON_EACH(i) a.v[i] += b.v[i];
+    return a;
+}
+
 ON_CALLED on_sums_t on_mul_add_shorts_(on_sums_t s, on_shorts_t x, int32_t w)
 {
     ON_EACH(i) s.v[i] += x.v[i] * w;

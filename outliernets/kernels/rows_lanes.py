@@ -33,6 +33,8 @@ MOST_SPREAD = 1024  #: weights that are kept sixteen times each
 GROUP_WEIGHT = 255  #: sum of weights whose products with bytes add up within 16 bits
 FLOAT_BITS = 24
 ACCUMULATORS = {"shorts": 4, "floats": 8}  #: vectors of sums that fit the registers
+PLANES = 2  #: parts that a row is dealt out to
+SHARED_CHANNELS = 2  #: output channels whose shared sums fit the registers
 _POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between members
 
 
@@ -71,6 +73,17 @@ class Line:
     depth: int
     padded_rows: bool
     pad: int
+    planes: int = 1  #: parts of a row: cells are dealt out to them in turn
+
+    @property
+    def plane(self) -> int:
+        """Numbers in a part of a row of one channel."""
+        return self.pitch // self.planes
+
+    def at(self, cell: int) -> int:
+        """Where a cell is in its row; the one after ``planes`` cells is next to it."""
+        group, plane = divmod(self.left + cell, self.planes)
+        return plane * self.plane + group
 
     @property
     def row(self) -> int:
@@ -96,6 +109,8 @@ class Line:
             "member": member,
             "row": self.row,
             "rows": self.rows,
+            "plane": self.plane,
+            "start": self.at(0),
             "padded": bool(self.left or self.right or self.padded_rows),
         }
 
@@ -111,16 +126,23 @@ class RowsLanes(Rows):
     def scratch_bytes(self, site: Site) -> int:
         """Bytes of the line buffers; an upper bound of the C struct's size."""
         lines = [self._line(i).size for i in range(len(self.stages))]
-        sums = [self._sum_bytes(s) for s in self.stages]
+        sums = [self._sum_bytes(i) for i in range(len(self.stages))]
         parts = [*lines, *sums, 4 * len(self.stages) + _POINTERS]
         if not self._is_direct():
             parts.append(self.stages[-1].channels[1] * _written(self.stages[-1]))
         return sum(_up(part, self.alignment) for part in parts) + 2 * self.alignment
 
-    def _sum_bytes(self, stage: Stage) -> int:
-        """Bytes of sums that are kept between rows."""
-        scatters = self._kind(stage) == "scatter"
-        return 4 * (stage.rows.kernel + 1) * _written(stage) if scatters else 0
+    def _sum_bytes(self, i: int) -> int:
+        """Bytes that are kept between rows beside the lines: sums, and steps between rows."""
+        stage = self.stages[i]
+        match self._kind(stage):
+            case "scatter":
+                return 4 * (stage.rows.kernel + 1) * _written(stage)
+            case "shared":
+                line = self._line(i)
+                kept = _up(4 * int(_shared(stage, line)["kept"]), self.alignment)
+                return kept + line.numbers.size * line.row
+        return 0
 
     def notes(self) -> tuple[StageNote, ...]:
         """See Rows."""
@@ -133,7 +155,7 @@ class RowsLanes(Rows):
         if isinstance(stage.op, Convolution):
             rule = _scale_context(stage, line, kind)["scale"]["rule"]
             why.append(f"scales sums by '{rule}': {_WHY_RULE[rule]}")
-        return StageNote(kind, line.size + self._sum_bytes(stage), tuple(why))
+        return StageNote(kind, line.size + self._sum_bytes(i), tuple(why))
 
     def context(self, site: Site) -> dict[str, Any]:
         """See Op."""
@@ -229,7 +251,16 @@ class RowsLanes(Rows):
             1 if kind == "scatter" else min(rows.taps, rows.source),
             kind != "scatter" and any(rows.padding),
             numbers.pad(stage.site.x.zero_point),
+            self._planes(i),
         )
+
+    def _planes(self, i: int) -> int:
+        """Parts of a row: an input that every channel reads with a step is dealt out only once."""
+        stage = self.stages[i]
+        first = i == 0 and stage.channels[0] == 1 and self._kind(stage) == "taps"
+        step = stage.columns.step
+        dealt = first and step == PLANES and self._numbers(i) is Numbers.BYTES
+        return PLANES if dealt and stage.columns.source % (PLANES * LANES) == 0 else 1
 
 
 class RowsFloats(RowsLanes):
@@ -264,7 +295,7 @@ def _kind(stage: Stage, floats: bool) -> str:
         return "pointwise"
     if plain and outputs == 1 and stage.rows.kernel > 1 and inputs * kernel <= MOST_WEIGHTS:
         return "scatter"
-    return "dots"
+    return "shared" if not floats and _can_share(stage) else "dots"
 
 
 def _short(stage: Stage) -> str:
@@ -451,6 +482,8 @@ def _cells(axis: Axis) -> list[list[int]]:
 
 
 def _taps(stage: Stage, line: Line) -> dict[str, Any]:
+    if line.numbers is Numbers.SHORTS and _is_doubled(stage.columns) and _has_room(stage):
+        return _shared_taps(stage, line)
     axis, rows = stage.columns, stage.rows
     inputs, outputs = stage.channels
     cells = _cells(axis)
@@ -466,29 +499,60 @@ def _taps(stage: Stage, line: Line) -> dict[str, Any]:
     ]
     phases, begin = [], 0
     for mine in cells:
-        terms = [(r, *_place(axis, cell)) for r in range(rows.taps) for cell in mine]
+        terms = [_operand(axis, line, r, cell) for r in range(rows.taps) for cell in mine]
         own = np.concatenate([t[:, begin : begin + len(terms)] for t in tables])
         phases.append(_grouped(terms, _groups(own, line.numbers), begin))
         begin += len(terms)
+    read = sorted({cell for mine in cells for cell in mine})
+    dealt = line.planes > 1
     return {
-        "loads": _loads(axis, [c for mine in cells for c in mine]),
+        "loads": [] if dealt else _loads(axis, read),
+        "cells": {c - axis.first(0): line.at(c) for c in read} if dealt else {},
         "step": axis.step,
         "first": axis.first(0),
+        "shared": [],
         "phases": phases,
-        "period": axis.period,
         "multiplier": outputs // inputs if isinstance(stage.op, DepthwiseConv2D) else 0,
         **_weight_context(np.stack(tables), line.numbers),
     }
 
 
+def _shared_taps(stage: Stage, line: Line) -> dict[str, Any]:
+    """The same where both phases share products: see ``shared`` below."""
+    axis, rows = stage.columns, stage.rows
+    inputs, outputs = stage.channels
+    vertical = np.stack([rows.folding(r) for r in range(rows.repeat)])
+    # [row phase, output, column's share, row]
+    table = np.einsum("pry,cx,oyx->pocr", vertical, _SHARES, stage.weights[..., 0])
+    both, before, behind = (
+        [{"x": f"{name}{r}", "w": share * rows.taps + r} for r in range(rows.taps)]
+        for share, name in enumerate(("x", "before", "behind"))
+    )
+    return {
+        "loads": [],
+        "cells": {},
+        "step": axis.step,
+        "first": axis.first(0),
+        "shared": [both],
+        "phases": [[before], [behind]],
+        "multiplier": outputs // inputs if isinstance(stage.op, DepthwiseConv2D) else 0,
+        **_weight_context(table.reshape(*table.shape[:2], -1), line.numbers),
+    }
+
+
+def _operand(axis: Axis, line: Line, row: int, cell: int) -> str:
+    """The name of the vector that begins with a cell."""
+    if line.planes > 1:
+        return f"x{row}_{cell - axis.first(0)}"
+    group, lane = _place(axis, cell)
+    return f"x{row}_{group}.val[{lane}]"
+
+
 def _grouped(
-    terms: Sequence[tuple[int, int, int]], groups: Sequence[Sequence[int]], begin: int
+    terms: Sequence[str], groups: Sequence[Sequence[int]], begin: int
 ) -> list[list[dict[str, Any]]]:
-    """Name what each group of terms multiplies: vectors by row and group, weights by number."""
-    return [
-        [{"x": f"x{terms[t][0]}_{terms[t][1]}.val[{terms[t][2]}]", "w": begin + t} for t in group]
-        for group in groups
-    ]
+    """Name what each group of terms multiplies, and its weights by number."""
+    return [[{"x": terms[t], "w": begin + t} for t in group] for group in groups]
 
 
 # --- pointwise: all channels of sixteen pixels in registers --------------------------------------
@@ -589,6 +653,57 @@ def _dots(stage: Stage, line: Line) -> dict[str, Any]:
     }
 
 
+# --- shared: a map is doubled both ways, and nine products make four sums ------------------------
+#
+# Where a kernel of three cells a, b, c slides along a doubled axis, two neighbouring outputs are
+# made of a source cell x, the one before it and the one behind it:
+#
+#     a before + (b + c) x = (a + b + c) x - a (x - before)
+#     (a + b) x + c behind = (a + b + c) x + c (behind - x)
+#
+# They share the first product. The same goes for rows: what two output rows share is kept.
+
+#: the weights of x, of its step from the cell before and of the step behind it, by kernel cells
+_SHARES = np.array([[1, 1, 1], [-1, 0, 0], [0, 0, 1]])
+
+
+def _is_doubled(axis: Axis) -> bool:
+    """Whether two outputs of a doubled axis are made as above."""
+    return (axis.repeat, axis.kernel, axis.stride, axis.before % 2) == (2, 3, 1, 1)
+
+
+def _has_room(stage: Stage) -> bool:
+    """Whether sums fit, with products of differences of differences on the way."""
+    return 4 * _widest(stage) < 2**31
+
+
+def _can_share(stage: Stage) -> bool:
+    return _is_doubled(stage.rows) and _is_doubled(stage.columns) and _has_room(stage)
+
+
+def _shared(stage: Stage, line: Line) -> dict[str, Any]:
+    outputs = stage.channels[1]
+    wide = min(outputs, SHARED_CHANNELS)
+    firsts = [min(o, outputs - wide) for o in range(0, outputs, wide)]
+    # [output, row's share, column's share, channel]
+    every = np.einsum("ry,cx,oyxi->orci", _SHARES, _SHARES, stage.weights)
+    tiles = np.stack([every[f : f + wide] for f in firsts])
+    table = tiles.transpose(0, 2, 4, 1, 3)  # [tile, row's, channel, output, column's]
+    weights = _weight_context(table.reshape(*table.shape[:3], -1), line.numbers)
+    kept_tile = 2 * wide * LANES * _blocks(stage.columns)
+    return {
+        "first": stage.columns.first(0),
+        "wide": wide,
+        "firsts": firsts,
+        "row": line.row,
+        "weights_row": stage.channels[0] * weights["weights_together"],
+        "weights_tile": table[0, :, :, 0, 0].size * weights["weights_together"],
+        "kept": kept_tile * len(firsts),
+        "kept_tile": kept_tile,
+        **weights,
+    }
+
+
 # --- pool ----------------------------------------------------------------------------------------
 
 
@@ -633,6 +748,7 @@ _KINDS = {
     "pointwise": _pointwise,
     "scatter": _scatter,
     "dots": _dots,
+    "shared": _shared,
     "pool": _pool,
     "plain": _plain,
     "plain_pool": _pool,
@@ -643,6 +759,7 @@ _WHY = {
     "pointwise": "all channels of sixteen pixels fit the registers",
     "scatter": "one output channel: a source row is added to all sums it belongs to",
     "dots": "too many products to be written out: source channel by channel",
+    "shared": "its map is doubled both ways: nine products make four sums, two rows share some",
     "pool": "windows of vectors",
     "plain": "no vector kernel is made for its steps or sums: number by number",
     "plain_pool": "no vectors are read with its steps: number by number",

@@ -90,6 +90,21 @@ def autoencoder(net: CalibratedBuilder) -> tuple[Map, Map]:
     return x, net.conv(y, 1, (3, 3), (1, 1), net.pick(SAME, VALID), activation=NONE)
 
 
+def doubled(net: CalibratedBuilder) -> tuple[Map, Map]:
+    """Maps that are doubled both ways: outputs share products; channels that do not pair up."""
+    x = net.input(net.pick(1, 4), net.pick(5, 16), 3)
+    y = net.depthwise(net.resize(x, (2, 2)), 2, (3, 3), (1, 1), SAME, activation=RELU)
+    y = net.conv(net.resize(y, (2, 2)), 5, (3, 3), (1, 1), SAME, activation=net.pick(NONE, RELU))
+    return x, net.conv(net.resize(y, (2, 2)), 1, (3, 3), (1, 1), SAME, activation=RELU)
+
+
+def dealt(net: CalibratedBuilder) -> tuple[Map, Map]:
+    """An input of whole vectors that is read with a step of two."""
+    x = net.input(7, net.pick(32, 64, 96), 1)
+    kernel = net.pick((3, 3), (2, 2), (3, 4), (1, 5))
+    return x, net.conv(x, 6, kernel, (net.pick(1, 2), 2), net.pick(SAME, VALID), activation=RELU)
+
+
 def dense(net: CalibratedBuilder) -> tuple[Map, Map]:
     """Any stride, many channels, an odd width."""
     x = net.input(11, 19, 3)
@@ -130,7 +145,7 @@ def tiny(net: CalibratedBuilder) -> tuple[Map, Map]:
     return x, net.conv(y, 5, (5, 1), (1, 1), VALID, activation=RELU)
 
 
-NETWORKS = (taps, upsampled, autoencoder, dense, pools, strange, deep, tiny)
+NETWORKS = (taps, upsampled, autoencoder, doubled, dealt, dense, pools, strange, deep, tiny)
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(s, marks=pytest.mark.slow) for s in (2, 3))])
@@ -152,7 +167,14 @@ def test_these_networks_reach_every_kernel(flavour, tmp_path):
         for stage in stages(graph_of(layers, 1, tmp_path), flavour)
     )
     kinds = {"taps", "pointwise", "scatter", "dots", "pool", "plain", "plain_pool"}
-    assert set(seen) == kinds
+    assert set(seen) == kinds | ({"shared"} if flavour is RowsLanes else set())
+
+
+def test_an_input_read_with_a_step_is_dealt_out_once(tmp_path):
+    (stage,) = stages(graph_of(dealt, 1, tmp_path), RowsLanes)
+    assert stage["line"]["planes"] == 2
+    assert stage["cells"]
+    assert not stage["loads"]
 
 
 @pytest.mark.parametrize("layers", [taps, autoencoder], ids=lambda f: f.__name__)
@@ -215,7 +237,7 @@ def test_reference_models_are_exact(flavour, name, shared, tmp_path, has_compile
 @pytest.mark.emulator
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])
-@pytest.mark.parametrize(("name", "most"), [*zip(MODELS, (500_000, 600_000), strict=True)])
+@pytest.mark.parametrize(("name", "most"), [*zip(MODELS, (500_000, 560_000), strict=True)])
 def test_a_cortex_a72_is_exact_within_its_budget(
     name, most, compiler, shared, tmp_path, has_compiler
 ):

@@ -66,7 +66,7 @@ def c_identifier(text: str) -> str:
 
 @dataclass(frozen=True)
 class MelConfig:
-    """How PCM becomes log-Mel windows; the defaults are the paper's, with power 2.
+    """How PCM becomes log-Mel windows; the defaults are the paper's, with power 2 in place of 1.
 
     Frames are *not* centred (no padding), as a streaming device computes them: frame ``t`` covers
     samples ``[t * hop, t * hop + n_fft)``.
@@ -78,8 +78,10 @@ class MelConfig:
     n_mels: int = 128  #: Mel bands
     fmin: float = 0.0  #: Hz, lower edge of the first band
     fmax: float = 8_000.0  #: Hz, upper edge of the last band
+    mel_scale: str = "slaney"  #: or "htk"; Slaney's area normalisation of the filters with both
+    power: int = 2  #: what a filter sums up: 2 energies, 1 magnitudes (the paper's)
     frames: int = 32  #: frames in a window
-    floor: float = 1e-10  #: Mel power below this is raised to it (-100 dB re full scale)
+    floor: float = 1e-10  #: Mel power below this is raised to it (-100 dB), magnitudes to its root
     clip_sigma: float = 6.0  #: standardised values are clipped to +- this many deviations
 
     @property

@@ -4,254 +4,274 @@
  */
 #include "on_fft.h"
 
-/** The steps are written once and specialised by constant arguments: worth the code they cost. */
-#define ON_INLINE static inline __attribute__((always_inline))
+#include "on_q31.h"
 
 /** Own symbols, so that a profile tells the steps apart. */
 #define NOINLINE __attribute__((noinline))
 
 #define SQRT_HALF_Q31 1518500250
 
-/** Head-room for the growth in the radix-4 steps and the split, in bits. */
-#define ON_FFT_DOWN 4
+/** Points of the transforms of the first step: what is left is a power of four. */
+#define FIRST ((ON_FFT_POINTS == 128 || ON_FFT_POINTS == 512) ? 8 : 4)
+#define GROUPS (ON_FFT_POINTS / FIRST)
+#define GROUP_BITS (31U - (uint32_t)__builtin_clz((uint32_t)GROUPS))
 
-/** Loads and stores do not move across it: compilers that start too much at once run out of
- *  registers, and spilling costs more than waiting. */
-#define FENCE() __asm__ volatile("" ::: "memory")
+/** Words of samples between the points that one radix-4 transform of the window step takes. */
+#define STEP (ON_MEL_N_FFT / 8)
 
-/** Radix-8 groups, and samples between the points of one group. */
-#define GROUPS (ON_FFT_POINTS / 8)
-#define STEP (2 * GROUPS)
+/** z (cos - i sin) / 2, with {cos, sin} in Q31 in w. */
+ON_INLINE on_complex_t half_rotate(on_complex_t z, on_complex_t w) {
+    int32_t re = on_mul_half(z.re, w.re);
+    int32_t im = on_mul_half(z.im, w.re);
+    re = on_add_mul_half(re, z.im, w.im);
+    im = on_sub_mul_half(im, z.re, w.im);
+    return (on_complex_t){re, im};
+}
 
+ON_INLINE on_complex_t add(on_complex_t a, on_complex_t b) {
+    return (on_complex_t){a.re + b.re, a.im + b.im};
+}
+
+ON_INLINE on_complex_t sub(on_complex_t a, on_complex_t b) {
+    return (on_complex_t){a.re - b.re, a.im - b.im};
+}
+
+/** What a window step reads: samples, the window on its way up and mirrored, and 2^shift. */
 typedef struct {
-    int32_t re;
-    int32_t im;
-} complex_t;
+    const on_pair_t *pcm;
+    const on_word_t *up;
+    const on_word_t *down;
+    int32_t scale;
+} frame_t;
 
-ON_INLINE complex_t load(const int32_t *p) {
-    return (complex_t){p[0], p[1]};
-}
-
-ON_INLINE void store(int32_t *p, complex_t z) {
-    p[0] = z.re;
-    p[1] = z.im;
-}
-
-ON_INLINE complex_t add(complex_t a, complex_t b) {
-    return (complex_t){a.re + b.re, a.im + b.im};
-}
-
-ON_INLINE complex_t sub(complex_t a, complex_t b) {
-    return (complex_t){a.re - b.re, a.im - b.im};
-}
-
-/** a - i b */
-ON_INLINE complex_t sub_i(complex_t a, complex_t b) {
-    return (complex_t){a.re + b.im, a.im - b.re};
-}
-
-/** a + i b */
-ON_INLINE complex_t add_i(complex_t a, complex_t b) {
-    return (complex_t){a.re - b.im, a.im + b.re};
-}
-
-/** floor((a c + b d) / 2^32): half a sum of products with Q31 factors, one rounding. */
-ON_INLINE int32_t half_dot(int32_t a, int32_t c, int32_t b, int32_t d) {
-    return (int32_t)(((int64_t)a * c + (int64_t)b * d) >> 32);
-}
-
-/** z (cos - i sin) / 2, with {cos, sin} in Q31 at w. */
-ON_INLINE complex_t half_rotate(complex_t z, const int32_t *w) {
-    return (complex_t){half_dot(z.re, w[0], z.im, w[1]), half_dot(z.im, w[0], -z.re, w[1])};
-}
-
-/** z sqrt(1/2), rounded down to even numbers. */
-ON_INLINE complex_t times_sqrt_half(complex_t z) {
-    return (complex_t){2 * (int32_t)(((int64_t)z.re * SQRT_HALF_Q31) >> 32),
-                       2 * (int32_t)(((int64_t)z.im * SQRT_HALF_Q31) >> 32)};
-}
-
-/** All bits below the highest one that x (or -x - 1) uses. */
-ON_INLINE uint32_t magnitude_bits(complex_t z) {
-    return (uint32_t)(z.re ^ (z.re >> 31)) | (uint32_t)(z.im ^ (z.im >> 31));
-}
-
-ON_INLINE int32_t windowed(int16_t sample, int32_t weight) {
-    return (int32_t)(((int64_t)weight * sample) >> 16);
-}
-
-/** Two samples of the first half of the frame (window rising) as one complex point, Q26. */
-ON_INLINE complex_t rising(const int16_t *pcm, const int32_t *window) {
-    return (complex_t){windowed(pcm[0], window[0]), windowed(pcm[1], window[1])};
-}
-
-/** The same in the second half: the window is symmetric and read backwards. */
-ON_INLINE complex_t falling(const int16_t *pcm, const int32_t *window) {
-    return (complex_t){windowed(pcm[0], window[0]), windowed(pcm[1], window[-1])};
-}
-
-/** Four points in order of time to four bins. */
-ON_INLINE void transform4(complex_t z[4]) {
-    complex_t sum02 = add(z[0], z[2]);
-    complex_t diff02 = sub(z[0], z[2]);
-    complex_t sum13 = add(z[1], z[3]);
-    complex_t diff13 = sub(z[1], z[3]);
+/** Four windowed points, one from each quarter of the frame: sums and differences of opposite ones.
+ *
+ * Of a Hann window a quarter is enough: w[N/2 + n] = 1 - w[n] and w[N/4 + n] = 1 - w[N/4 - n].
+ */
+ON_INLINE void window4(const frame_t *frame, int32_t at, on_complex_t z[4]) {
+    int32_t x;
+    on_complex_t w = on_load(frame->up, 2 * at);
+    w.re *= frame->scale;
+    w.im *= frame->scale;
+    ON_WORD(x, frame->pcm, at);
+    on_complex_t p0 = {on_mul_low(w.re, x), on_mul_high(w.im, x)};
+    w.re = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.re);
+    w.im = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.im);
+    ON_WORD(x, frame->pcm, at + 2 * STEP);
+    on_complex_t p2 = {on_mul_low(w.re, x), on_mul_high(w.im, x)};
+    on_complex_t sum02 = add(p0, p2);
+    on_complex_t diff02 = sub(p0, p2);
+    ON_NOW(sum02);
+    ON_NOW(diff02);
+    w = on_load(frame->down, -2 * at);
+    w.re *= frame->scale;
+    w.im *= frame->scale;
+    ON_WORD(x, frame->pcm, at + 3 * STEP);
+    on_complex_t p3 = {on_mul_low(w.im, x), on_mul_high(w.re, x)};
+    w.re = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.re);
+    w.im = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.im);
+    ON_WORD(x, frame->pcm, at + STEP);
+    on_complex_t p1 = {on_mul_low(w.im, x), on_mul_high(w.re, x)};
+    on_complex_t sum13 = add(p1, p3);
+    on_complex_t diff13 = sub(p1, p3);
+    ON_NOW(sum13);
+    ON_NOW(diff13);
     z[0] = add(sum02, sum13);
-    z[1] = sub_i(diff02, diff13);
+    z[1] = (on_complex_t){diff02.re + diff13.im, diff02.im - diff13.re};
     z[2] = sub(sum02, sum13);
-    z[3] = add_i(diff02, diff13);
+    z[3] = (on_complex_t){diff02.re - diff13.im, diff02.im + diff13.re};
 }
 
-/** Every second of eight windowed points: four bins of these. */
-ON_INLINE void window4(const int16_t *pcm, const int32_t *window, const int32_t *mirror,
-                       complex_t z[4]) {
-    z[0] = rising(pcm, window);
-    z[1] = rising(pcm + 2 * STEP, window + 2 * STEP);
-    z[2] = falling(pcm + 4 * STEP, mirror + 2 * STEP);
-    z[3] = falling(pcm + 6 * STEP, mirror);
-    transform4(z);
+ON_INLINE void radix8(const frame_t *frame, on_word_t *out) {
+    on_complex_t z[4];
+    window4(frame, 0, z);
+    on_store(out, 0, z[0].re, z[0].im);
+    on_store(out, 2, z[1].re, z[1].im);
+    on_store(out, 4, z[2].re, z[2].im);
+    on_store(out, 6, z[3].re, z[3].im);
+    window4(frame, GROUPS, z);
+    on_complex_t e = on_load(out, 0);
+    on_store(out, 0, e.re + z[0].re, e.im + z[0].im);
+    on_store(out, 8, e.re - z[0].re, e.im - z[0].im);
+    e = on_load(out, 4);
+    on_store(out, 4, e.re + z[2].im, e.im - z[2].re);
+    on_store(out, 12, e.re - z[2].im, e.im + z[2].re);
+    e = on_load(out, 2);
+    int32_t re = on_mul_half(z[1].re + z[1].im, SQRT_HALF_Q31);
+    int32_t im = on_mul_half(z[1].im - z[1].re, SQRT_HALF_Q31);
+    on_store(out, 2, on_add_twice(e.re, re), on_add_twice(e.im, im));
+    on_store(out, 10, on_sub_twice(e.re, re), on_sub_twice(e.im, im));
+    e = on_load(out, 6);
+    re = on_mul_half(z[3].im - z[3].re, SQRT_HALF_Q31);
+    im = on_mul_half(z[3].im + z[3].re, SQRT_HALF_Q31);
+    on_store(out, 6, on_add_twice(e.re, re), on_sub_twice(e.im, im));
+    on_store(out, 14, on_sub_twice(e.re, re), on_add_twice(e.im, im));
 }
 
-/**
- * Window eight points and transform them; returns their magnitude bits.
- * Bound: |point| <= sqrt(2) 2^26, so the magnitude of any sum of eight, and with it every
- * component, rotated or not, stays below 2^29.5 + rounding < 2^30.
- */
-ON_INLINE uint32_t radix8(const int16_t *pcm, const int32_t *window, const int32_t *mirror,
-                          int32_t *out) {
-    complex_t z[4];
-    window4(pcm, window, mirror + STEP, z);
-    store(out, z[0]);
-    store(out + 2, z[1]);
-    store(out + 4, z[2]);
-    store(out + 6, z[3]);
-    FENCE();
-    window4(pcm + STEP, window + STEP, mirror, z);
-    store(out + 8, z[0]);
-    store(out + 10, times_sqrt_half(sub_i(z[1], z[1])));
-    store(out + 12, (complex_t){z[2].im, -z[2].re});
-    store(out + 14, times_sqrt_half((complex_t){z[3].im - z[3].re, -z[3].re - z[3].im}));
-    FENCE();
-    uint32_t bits = 0;
-    for (int32_t *p = out; p < out + 8; p += 2) {
-        complex_t even = load(p);
-        complex_t odd = load(p + 8);
-        store(p, add(even, odd));
-        store(p + 8, sub(even, odd));
-        bits |= magnitude_bits(add(even, odd)) | magnitude_bits(sub(even, odd));
-    }
-    return bits;
+ON_INLINE void radix4_first(const frame_t *frame, on_word_t *out) {
+    on_complex_t z[4];
+    window4(frame, 0, z);
+    on_store(out, 0, z[0].re, z[0].im);
+    on_store(out, 2, z[1].re, z[1].im);
+    on_store(out, 4, z[2].re, z[2].im);
+    on_store(out, 6, z[3].re, z[3].im);
 }
 
-/** First step: all groups of eight, in the order the radix-4 steps expect; returns magnitude bits. */
-NOINLINE static uint32_t on_fft_first(const on_fft_plan_t *plan, const int16_t *pcm, int32_t *data) {
-    const int32_t *window = plan->window;
-    const int32_t *mirror = plan->window + STEP; /* of the last eighth, read backwards */
-    const uint8_t *order = plan->order;
-    uint32_t bits = 0;
-    for (int32_t i = 0; i < GROUPS; i++) {
-        bits |= radix8(pcm, window, mirror, data + 16 * *order++);
-        pcm += 2;
-        window += 2;
-        mirror -= 2;
-    }
-    return bits;
-}
-
-/** A normalisation: up before a rotation, so that it loses nothing, and down after it. */
-typedef struct {
-    int32_t up;
-    int32_t down;
-} scale_t;
-
-ON_INLINE complex_t load_up(const int32_t *p, scale_t scale) {
-    return (complex_t){(int32_t)((uint32_t)p[0] << scale.up), (int32_t)((uint32_t)p[1] << scale.up)};
-}
-
-ON_INLINE complex_t shift_down(complex_t z, int32_t bits) {
-    return (complex_t){z.re >> bits, z.im >> bits};
-}
-
-/** Four points `span` words apart, scaled, rotated and combined, at half scale. */
-ON_INLINE void radix4(int32_t *p0, int32_t span, const int32_t *twiddle, scale_t scale) {
-    int32_t *p1 = p0 + span;
-    int32_t *p2 = p0 + 2 * span;
-    int32_t *p3 = p0 + 3 * span;
-    complex_t t1 = shift_down(half_rotate(load_up(p1, scale), twiddle), scale.down);
-    complex_t t3 = shift_down(half_rotate(load_up(p3, scale), twiddle + 4), scale.down);
-    complex_t sum13 = add(t1, t3);
-    complex_t diff13 = sub(t1, t3);
-    FENCE();
-    complex_t t2 = shift_down(half_rotate(load_up(p2, scale), twiddle + 2), scale.down);
-    complex_t t0 = shift_down(load_up(p0, scale), scale.down + 1);
-    complex_t sum02 = add(t0, t2);
-    complex_t diff02 = sub(t0, t2);
-    store(p0, add(sum02, sum13));
-    store(p1, sub_i(diff02, diff13));
-    store(p2, sub(sum02, sum13));
-    store(p3, add_i(diff02, diff13));
-}
-
-/**
- * One radix-4 step over all points; magnitudes at most double, because it works at half scale.
- * Not a loop over spans: constant spans make every address an immediate offset.
- */
-ON_INLINE void radix4_step(const on_fft_plan_t *plan, int32_t *data, int32_t span, scale_t scale) {
-    int32_t stride = 3 * (ON_FFT_POINTS / span); /* words between the factors this step uses */
-    int32_t *end = data + 2 * ON_FFT_POINTS;
-    for (int32_t *start = data; start < end; start += 4 * span) {
-        const int32_t *twiddle = plan->twiddles;
-        for (int32_t *p = start; p < start + span; p += 2) {
-            radix4(p, span, twiddle, scale);
-            twiddle += stride;
+NOINLINE static void on_fft_first(const on_fft_plan_t *plan, const int16_t *pcm, int32_t shift,
+                                  on_word_t *data) {
+    frame_t frame = {
+        .pcm = (const on_pair_t *)(const void *)pcm,
+        .up = plan->window,
+        .down = plan->window + 2 * STEP - 1,
+        .scale = 1 << shift,
+    };
+    ON_OPAQUE(frame.scale);
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        on_word_t *out = data + 2 * FIRST * on_reverse_bits(i, GROUP_BITS);
+        if (FIRST == 8) {
+            radix8(&frame, out);
+        } else {
+            radix4_first(&frame, out);
         }
+        frame.pcm += 1;
+        frame.up += 2;
+        frame.down -= 2;
     }
 }
 
-/** The radix-4 step that also normalises: the transforms of eight points have `shift` spare bits. */
-NOINLINE static void on_fft_second(const on_fft_plan_t *plan, int32_t *data, int32_t shift) {
-    radix4_step(plan, data, 16, (scale_t){shift, ON_FFT_DOWN});
-}
-
-/** The other radix-4 steps. */
-NOINLINE static void on_fft_rest(const on_fft_plan_t *plan, int32_t *data) {
-    radix4_step(plan, data, 64, (scale_t){0, 0});
-    if (ON_FFT_POINTS > 128) {
-        radix4_step(plan, data, 256, (scale_t){0, 0});
+/** Four points: z0, z2, z1, z3 at `near`, `near` + span, `far`, `far` + span words. */
+ON_INLINE void radix4(on_word_t **p, int32_t near, on_word_t *q, int32_t far, int32_t span,
+                      const on_word_t **twiddle, int32_t stride) {
+    on_complex_t t1 = half_rotate(on_load(q, far), on_load(*twiddle, -4));
+    on_complex_t t3 = half_rotate(on_load(q, far + span), on_load(*twiddle, -2));
+    on_complex_t sum13 = add(t1, t3);
+    on_complex_t diff13 = sub(t1, t3);
+    ON_NOW(sum13);
+    ON_NOW(diff13);
+    on_complex_t t2 = half_rotate(on_load(*p, near + span), on_load_step(twiddle, stride));
+    on_complex_t z0 = on_load(*p, near);
+    on_complex_t sum02 = {on_add_twice(z0.re, t2.re), on_add_twice(z0.im, t2.im)};
+    on_complex_t diff02 = {on_sub_twice(z0.re, t2.re), on_sub_twice(z0.im, t2.im)};
+    on_store(q, far, on_sub_twice(sum02.re, sum13.re), on_sub_twice(sum02.im, sum13.im));
+    on_store(q, far + span, on_sub_twice(diff02.re, diff13.im), on_add_twice(diff02.im, diff13.re));
+    on_store(*p, near + span, on_add_twice(diff02.re, diff13.im), on_sub_twice(diff02.im, diff13.re));
+    int32_t re = on_add_twice(sum02.re, sum13.re);
+    int32_t im = on_add_twice(sum02.im, sum13.im);
+    if (near == 0) {
+        on_store_step(p, 2, re, im);
+    } else {
+        on_store(*p, near, re, im);
+        *p += 2;
     }
 }
 
-/**
- * From the spectrum Z of n_fft / 2 complex points to that of the real frame, in place.
- * Bound: |X| <= 2 |Z|; see on_fft_real.
- */
-NOINLINE static void on_fft_split(const on_fft_plan_t *plan, int32_t *data) {
-    const int32_t *w = plan->split;
-    int32_t *low = data + 2;
-    int32_t *high = data + 2 * (ON_FFT_POINTS - 1);
-    while (low < high) {
-        w += 2;
-        complex_t a = load(low);
-        complex_t b = load(high);
-        complex_t half_even = {(a.re + b.re) >> 1, (a.im - b.im) >> 1};
-        complex_t odd = {a.re - b.re, a.im + b.im};
-        complex_t turned = half_rotate(odd, w);
-        complex_t x = sub_i(half_even, turned);
-        complex_t y = add_i(half_even, turned); /* its conjugate is the bin; power does not care */
-        store(low, x);
-        store(high, y);
-        low += 2;
-        high -= 2;
-    }
+/** The same where nothing is rotated. */
+ON_INLINE void radix4_plain(on_word_t *p, int32_t near, on_word_t *q, int32_t far, int32_t span) {
+    on_complex_t z1 = on_load(q, far);
+    on_complex_t z3 = on_load(q, far + span);
+    on_complex_t sum13 = add(z1, z3);
+    on_complex_t diff13 = sub(z1, z3);
+    ON_NOW(sum13);
+    ON_NOW(diff13);
+    on_complex_t z2 = on_load(p, near + span);
+    on_complex_t z0 = on_load(p, near);
+    on_complex_t sum02 = add(z0, z2);
+    on_complex_t diff02 = sub(z0, z2);
+    ON_NOW(sum02);
+    ON_NOW(diff02);
+    on_store(q, far, sum02.re - sum13.re, sum02.im - sum13.im);
+    on_store(p, near, sum02.re + sum13.re, sum02.im + sum13.im);
+    on_store(q, far + span, diff02.re - diff13.im, diff02.im + diff13.re);
+    on_store(p, near + span, diff02.re + diff13.im, diff02.im - diff13.re);
+}
+
+ON_INLINE void radix4_step(const on_fft_plan_t *plan, on_word_t *data, int32_t points) {
+    int32_t span = 2 * points; /* words */
+    int32_t stride = 6 * (ON_FFT_POINTS / 4 / points);
+    int32_t near = 3 * span <= ON_REACH ? 0 : -2;
+    int32_t far = near == 0 ? 2 * span : -2;
+    on_word_t *end = data + 2 * ON_FFT_POINTS - near;
+    on_word_t *p = data - near;
+    do {
+        on_word_t *q = near == 0 ? p : p + 2 * span;
+        radix4_plain(p, near, q, far, span);
+        const on_word_t *twiddle = plan->twiddles + stride - 2;
+        on_word_t *stop = p + span;
+        p += 2;
+        do {
+            q = near == 0 ? p : q + 2;
+            radix4(&p, near, q, far, span, &twiddle, stride);
+        } while (p != stop);
+        p += 3 * span;
+    } while (p != end);
+}
+
+NOINLINE static void on_fft_second(const on_fft_plan_t *plan, on_word_t *data) {
+    radix4_step(plan, data, FIRST);
+}
+
+NOINLINE static void on_fft_third(const on_fft_plan_t *plan, on_word_t *data) {
+    radix4_step(plan, data, 4 * FIRST);
+}
+
+NOINLINE static void on_fft_fourth(const on_fft_plan_t *plan, on_word_t *data) {
+    radix4_step(plan, data, 16 * FIRST);
+}
+
+NOINLINE static void on_fft_fifth(const on_fft_plan_t *plan, on_word_t *data) {
+    radix4_step(plan, data, 64 * FIRST);
+}
+
+NOINLINE static void on_fft_split(const on_fft_plan_t *plan, on_word_t *data) {
+    const on_word_t *twiddle = plan->split;
+    on_word_t *low = data + 2;
+    on_word_t *high = data + 2 * (ON_FFT_POINTS - 1);
+    do {
+        on_complex_t a = on_load(low, 0);
+        on_complex_t b = on_load(high, 0);
+        on_complex_t w = on_load_step(&twiddle, 2);
+        on_complex_t even = {a.re + b.re, a.im - b.im};
+        on_complex_t odd = {a.re - b.re, a.im + b.im};
+        on_complex_t turned = half_rotate(odd, w);
+        on_store_step(&low, 2, on_half_plus(even.re, turned.im), on_half_minus(even.im, turned.re));
+        on_store_step(&high, -2, on_half_minus(even.re, turned.im), on_half_plus(even.im, turned.re));
+    } while (low < high);
+}
+
+NOINLINE static int32_t on_fft_shift(const on_fft_plan_t *plan, const int16_t *pcm) {
+    const on_word_t *x = (const on_word_t *)(const void *)pcm;
+    const on_word_t *end = x + ON_MEL_N_FFT / 2;
+    on_wide_t energy = {0, 0};
+    do {
+        on_complex_t a = on_load_step(&x, 2);
+        on_complex_t b = on_load_step(&x, 2);
+        on_complex_t c = on_load_step(&x, 2);
+        on_complex_t d = on_load_step(&x, 2);
+        energy = on_wide_add_squares(energy, a.re);
+        energy = on_wide_add_squares(energy, a.im);
+        energy = on_wide_add_squares(energy, b.re);
+        energy = on_wide_add_squares(energy, b.im);
+        energy = on_wide_add_squares(energy, c.re);
+        energy = on_wide_add_squares(energy, c.im);
+        energy = on_wide_add_squares(energy, d.re);
+        energy = on_wide_add_squares(energy, d.im);
+    } while (x != end);
+    uint32_t top = (uint32_t)(on_wide_value(energy) >> 10) | 1U;
+    int32_t shift = (plan->room + __builtin_clz(top)) >> 1;
+    return on_min(on_max(shift, 0), plan->max_shift);
 }
 
 int32_t on_fft_real(const on_fft_plan_t *plan, const int16_t *pcm, int32_t *bins) {
-    uint32_t used = on_fft_first(plan, pcm, bins);
-    /* Components have at most 30 bits, and exactly 30 after this shift, so |z| <= 2^30.5 and none
-     * is INT32_MIN. With k radix-4 steps |Z| <= 2^(26.5 + k): k <= 3 keeps |X| below 2^31. */
-    int32_t shift = __builtin_clz(used | 1u) - 2;
-    on_fft_second(plan, bins, shift);
-    on_fft_rest(plan, bins);
+    int32_t shift = on_fft_shift(plan, pcm);
+    on_fft_first(plan, pcm, shift, bins);
+    on_fft_second(plan, bins);
+    on_fft_third(plan, bins);
+    if (ON_FFT_POINTS > 128) {
+        on_fft_fourth(plan, bins);
+    }
+    if (ON_FFT_POINTS > 512) {
+        on_fft_fifth(plan, bins);
+    }
     on_fft_split(plan, bins);
     return shift;
 }

@@ -4,78 +4,93 @@
  */
 #include "on_mel.h"
 
-/** Keeps a compiler from turning a copy loop into a call of a libc that may not be there. */
-#define ON_MEL_NO_LIBC_CALL() __asm__ volatile("" ::: "memory")
-
-/** Keeps a compiler from unrolling a loop that runs three times on average. */
-#define ON_MEL_KEEP_ROLLED() __asm__ volatile("")
+#include "on_q31.h"
 
 /** Own symbols, so that a profile tells the parts apart. */
 #define NOINLINE __attribute__((noinline))
 
-/** Energy of the bins between two band centres, shared out between the two bands. */
+/** Keeps a compiler from turning a copy loop into a call of a libc that may not be there. */
+#define ON_MEL_KEEP_LOOP() __asm__ volatile("" ::: "memory")
+
+/** Sums over the bins of a segment; in the second each bin counts as often as others follow it. */
 typedef struct {
-    int64_t upper; /**< weighted by the rising slope of the upper band */
-    int64_t lower; /**< weighted by the falling slope of the lower band: the rest */
-} energy_t;
+    on_wide_t all;
+    on_wide_t steps;
+} sums_t;
 
-/**
- * Every bin feeds two neighbouring triangles with weights that add up to one (the height of a
- * triangle is part of its band's offset), so one product per component serves both.
- * Bound: after normalisation at most 512 points of magnitude 2^25.5, energy 2^60; the first radix-4
- * step makes four times that, the others and the split keep it: all sums stay within 2^62.
- */
-NOINLINE static energy_t on_mel_segment(const on_mel_segment_t *segment, const int32_t *bin) {
-    int64_t all = 0;
-    int64_t half_upper = 0;
-    uint32_t rise = segment->start;
-    const int32_t *end = bin + 2 * segment->bins;
-    while (bin < end) {
-        int32_t weight = (int32_t)rise;
-        int32_t re = *bin++;
-        int32_t im = *bin++;
-        all += (int64_t)re * re;
-        all += (int64_t)im * im;
-        half_upper += (int64_t)(int32_t)(((int64_t)re * weight) >> 32) * re;
-        half_upper += (int64_t)(int32_t)(((int64_t)im * weight) >> 32) * im;
-        rise += segment->slope; /* unsigned: after the last bin it may pass 1 */
-        ON_MEL_KEEP_ROLLED();
-    }
-    return (energy_t){2 * half_upper, all - 2 * half_upper};
+/** The energy or the magnitude of the next bin. */
+ON_INLINE on_wide_t first_bin(const on_word_t **bin) {
+    on_complex_t x = on_load_step(bin, 2);
+    return ON_MEL_POWER == 2 ? on_wide_add_square(on_wide_square(x.re), x.im)
+                             : (on_wide_t){(uint32_t)x.re, 0};
 }
 
-/** Standardise, scale to int8 steps, round and saturate: one multiplication. */
-static inline int8_t quantize(const on_mel_plan_t *plan, const on_mel_band_t *band, int32_t level) {
-    int32_t scaled = (int32_t)(((int64_t)level * band->gain) >> 32);
-    int32_t value = (band->bias + scaled) >> plan->affine_shift;
-    if (value < plan->lowest) {
-        value = plan->lowest;
-    }
-    if (value > plan->highest) {
-        value = plan->highest;
-    }
-    return (int8_t)value;
+/** sum + the energy or the magnitude of the next bin */
+ON_INLINE on_wide_t add_bin(on_wide_t sum, const on_word_t **bin) {
+    on_complex_t x = on_load_step(bin, 2);
+    return ON_MEL_POWER == 2 ? on_wide_add_square(on_wide_add_square(sum, x.re), x.im)
+                             : on_wide_add(sum, (on_wide_t){(uint32_t)x.re, 0});
 }
+
+ON_INLINE sums_t sum_up(const on_word_t **bin, int32_t count) {
+    sums_t sums = {{0, 0}, {0, 0}};
+    const on_word_t *end = *bin + 2 * count;
+    if (*bin != end) {
+        sums.all = first_bin(bin);
+        while (*bin != end) {
+            sums.steps = on_wide_add(sums.steps, sums.all);
+            sums.all = add_bin(sums.all, bin);
+        }
+    }
+    return sums;
+}
+
+/** From bins to a row; `top` is the logarithm of 2^63. */
+NOINLINE static void on_mel_bands(const on_mel_plan_t *plan, const int32_t *bins, int32_t top,
+                                  int8_t *row) {
+    const on_word_t *table = &plan->bands->bins;
+    const on_log_segment_t *log2_table = plan->log2_table;
+    const on_word_t *bin = bins + 2 * plan->first_bin;
+    on_complex_t part = on_load_step(&table, 2); /* bins, last */
+    sums_t sums = sum_up(&bin, part.re);
+    on_wide_t upper = on_wide_scale(sums.all, (uint32_t)part.im);
+    part = on_load_step(&table, 4); /* slope */
+    upper = on_wide_sub(upper, on_wide_scale(sums.steps, (uint32_t)part.re));
+    int8_t *end = row + plan->n_mels;
+    do {
+        part = on_load_step(&table, 2); /* bins, last */
+        sums = sum_up(&bin, part.re);
+        on_wide_t energy = on_wide_add(upper, sums.all);
+        upper = on_wide_scale(sums.all, (uint32_t)part.im);
+        part = on_load_step(&table, 2); /* slope, bias */
+        upper = on_wide_sub(upper, on_wide_scale(sums.steps, (uint32_t)part.re));
+        energy = on_wide_sub(energy, upper);
+        int32_t bias = part.im;
+        part = on_load_step(&table, 2); /* gain, lowest */
+        int32_t level = top + on_log2(energy.high, energy.low, log2_table);
+        int32_t value = on_narrow_s8(on_add_high(bias, level, part.re), ON_MEL_VALUE_BITS);
+        *row++ = (int8_t)(on_max(value, part.im) - plan->margin);
+    } while (row != end);
+}
+
+#if ON_MEL_POWER == 1
+/** Replace the real parts of all bins by magnitudes. */
+NOINLINE static void on_mel_magnitudes(const on_mel_plan_t *plan, int32_t *bins) {
+    for (int32_t *bin = bins + 2; bin != bins + ON_MEL_N_FFT; bin += 2) {
+        on_complex_t x = on_load(bin, 0);
+        *bin = (int32_t)on_root((uint64_t)((int64_t)x.re * x.re) + (uint64_t)((int64_t)x.im * x.im),
+                                plan->root_table);
+    }
+}
+#endif
 
 NOINLINE void on_mel_frame(const on_mel_plan_t *plan, const int16_t *pcm, int32_t *bins,
                            int8_t *row) {
     int32_t shift = on_fft_real(&plan->fft, pcm, bins);
-    int32_t exponent = shift * 2 * 65536; /* of the energies, log2 in Q16 */
-    const int32_t *bin = bins + 2 * plan->first_bin;
-    int64_t upper = 0; /* of the segment before */
-    for (int32_t i = 0; i <= plan->n_mels; i++) {
-        const on_mel_segment_t *segment = &plan->segments[i];
-        energy_t energy = on_mel_segment(segment, bin);
-        bin += 2 * segment->bins;
-        if (i > 0) {
-            const on_mel_band_t *band = &plan->bands[i - 1];
-            int32_t level = on_log2(upper + energy.lower, plan->log2_table);
-            level += band->offset - exponent;
-            level = level < plan->floor ? plan->floor : level;
-            row[i - 1] = quantize(plan, band, level);
-        }
-        upper = energy.upper;
-    }
+#if ON_MEL_POWER == 1
+    on_mel_magnitudes(plan, bins);
+#endif
+    on_mel_bands(plan, bins, (63 - shift * ON_MEL_POWER) * (1 << ON_LOG_BITS), row);
 }
 
 void on_mel_reset(on_mel_state_t *state) {
@@ -85,18 +100,21 @@ void on_mel_reset(on_mel_state_t *state) {
 /** Copy n samples from the first to the last, so that `to` may overlap `from` from below. */
 static void on_mel_copy(int16_t *to, const int16_t *from, size_t n) {
     const int16_t *end = from + n;
-    while (end - from >= 4) {
-        to[0] = from[0];
-        to[1] = from[1];
-        to[2] = from[2];
-        to[3] = from[3];
-        to += 4;
-        from += 4;
-        ON_MEL_NO_LIBC_CALL();
+    if ((((uintptr_t)to | (uintptr_t)from) % sizeof(int32_t)) == 0U) {
+        on_word_t *word = (on_word_t *)(void *)to;
+        const on_word_t *next = (const on_word_t *)(const void *)from;
+        for (size_t blocks = n / 16; blocks != 0; blocks--) {
+            for (int32_t i = 0; i < 4; i++) {
+                on_complex_t x = on_load_step(&next, 2);
+                on_store_step(&word, 2, x.re, x.im);
+            }
+        }
+        to += n & ~(size_t)15;
+        from += n & ~(size_t)15;
     }
-    while (from < end) {
+    while (from != end) {
         *to++ = *from++;
-        ON_MEL_NO_LIBC_CALL();
+        ON_MEL_KEEP_LOOP();
     }
 }
 

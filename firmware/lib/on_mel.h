@@ -14,40 +14,40 @@
 
 #include "on_fft.h"
 #include "on_log.h"
+#include "on_pairs.h"
+#include "on_root.h"
 
-/** What turns a band's energy into a standardised int8 value. */
+/** Fraction bits of a standardised value before it is rounded to int8. */
+#define ON_MEL_VALUE_BITS 12
+
 typedef struct {
-    int32_t offset; /**< added to log2(energy), Q16: filter gain and scale of the transform */
-    int32_t gain;   /**< steps of int8 per unit of log2 Q16, times 2^(32 + affine_shift) */
-    int32_t bias;   /**< value at 0 plus one half, times 2^affine_shift */
+    int32_t bins;  /**< how many, perhaps none */
+    uint32_t last;  /**< weight of the last bin in the upper band, Q32, below 1 */
+    uint32_t slope; /**< from bin to bin, Q32 */
+    int32_t bias;   /**< value at log2 = 0 plus one half plus margin, Q12 */
+    int32_t gain;   /**< steps of int8 per octave, Q20 */
+    int32_t lowest; /**< value of the floor or of -clip_sigma, whichever is higher, plus margin */
 } on_mel_band_t;
-
-/** The FFT bins between two neighbouring band centres: where one band falls, the next one rises. */
-typedef struct {
-    uint32_t bins;  /**< how many, perhaps none */
-    uint32_t start; /**< weight of the first bin in the upper band, Q31, below 1 */
-    uint32_t slope; /**< from bin to bin, Q31 */
-} on_mel_segment_t;
+#define ON_MEL_VALUE_BITS 12
 
 /** Everything that depends on the settings and on the training data; made by MelPlan in Python. */
 typedef struct {
-    uint16_t hop;                  /**< samples between frames, 1 ... ON_MEL_N_FFT */
-    uint16_t n_mels;               /**< bands */
-    uint16_t first_bin;            /**< first FFT bin of the first segment */
-    int32_t floor;                 /**< log2 in Q16 below which a band is raised to it */
-    uint8_t affine_shift;          /**< see on_mel_band_t */
-    int8_t lowest;                 /**< int8 value of -clip_sigma */
-    int8_t highest;                /**< int8 value of +clip_sigma */
-    on_fft_plan_t fft;             /**< window and rotations */
-    const on_mel_segment_t *segments; /**< [n_mels + 1] */
+    uint16_t hop;                     /**< samples between frames, 1 ... ON_MEL_N_FFT */
+    uint16_t n_mels;                  /**< bands */
+    uint16_t first_bin;               /**< first FFT bin of the first segment */
+    uint8_t margin;                   /**< from the int8 value of +clip_sigma to 127 */
+    on_fft_plan_t fft;                /**< window and rotations */
     const on_mel_band_t *bands;       /**< [n_mels] */
-    const int32_t *log2_table;        /**< [ON_LOG_TABLE_SIZE] */
+    const on_log_segment_t *log2_table; /**< [ON_LOG_SEGMENTS] */
+#if ON_MEL_POWER == 1
+    const int32_t *root_table; /**< [ON_ROOT_TABLE_SIZE] */
+#endif
 } on_mel_plan_t;
 
 /** All memory of one stream. Any content is fine after on_mel_reset. */
 typedef struct {
     size_t filled;                   /**< samples in pcm */
-    int16_t pcm[ON_MEL_N_FFT];   /**< the frame being filled */
+    int16_t pcm[ON_MEL_N_FFT] ON_ALIGNED; /**< the frame being filled */
     int32_t bins[ON_MEL_N_FFT];  /**< scratch of on_mel_frame: free between calls */
 } on_mel_state_t;
 

@@ -14,9 +14,10 @@ def detector_files(name: str, mel: MelPlan, score: ScorePlan) -> dict[str, str]:
 
 
 def mel_files(name: str, mel: MelPlan) -> dict[str, str]:
-    """Return the Mel tables: ``NAME_mel.h`` and ``NAME_mel.c``."""
+    """Return the Mel tables, ``NAME_mel.h`` and ``NAME_mel.c``, and ``on_mel_config.h``."""
     context = {"name": name, "mel": mel.context()}
-    return {f"{name}_mel.{kind}": render(f"mel.{kind}.j2", **context) for kind in "hc"}
+    tables = {f"{name}_mel.{kind}": render(f"mel.{kind}.j2", **context) for kind in "hc"}
+    return tables | {"on_mel_config.h": render("mel_config.h.j2", mel=mel.context())}
 
 
 def mel_example_files(name: str, mel: MelPlan, low: float, high: float) -> dict[str, str]:

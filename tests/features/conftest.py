@@ -9,28 +9,21 @@ import numpy as np
 import pytest
 
 from outliernets import resources
-from outliernets.codegen.render import render
+from outliernets.codegen import mel_files
 from outliernets.config import MelConfig
 from outliernets.features.plan import MelPlan, make_plan
 from outliernets.features.windows import Standardizer
 from outliernets.toolchain.host import compile_shared
 
 
-def mel_files(plan: MelPlan, name: str) -> dict[str, str]:
-    """The two generated files of ``plan``: {file name: text}."""
-    context = {"name": name, "mel": plan.context()}
-    return {f"{name}_mel.{kind}": render(f"mel.{kind}.j2", **context) for kind in "ch"}
-
-
 def build_library(folder: Path, plan: MelPlan, tool: str, name: str = "m") -> ctypes.CDLL:
     """Compile firmware/lib's front end and the tables of ``plan``; strict, under UBSan."""
-    for file, text in mel_files(plan, name).items():
+    for file, text in mel_files(name, plan).items():
         (folder / file).write_text(text)
     lib = resources.firmware() / "lib"
     sources = [lib / "on_mel.c", lib / "on_fft.c", folder / f"{name}_mel.c"]
-    defines = {"ON_MEL_N_FFT": str(plan.config.n_fft)}
     output = folder / f"{name}_{tool}.so"
-    return ctypes.CDLL(str(compile_shared(sources, [lib, folder], output, tool, defines)))
+    return ctypes.CDLL(str(compile_shared(sources, [lib, folder], output, tool)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Stream:
 
     def rows(self, pcm: np.ndarray, chunks: Iterator[int] | None = None) -> np.ndarray:
         """Push ``pcm`` in chunks of the given sizes (then the rest); return all rows."""
-        state = ctypes.create_string_buffer(8 + 6 * 1024 + 64)
+        state = ctypes.create_string_buffer(16 + 6 * self.plan.config.n_fft)
         table = ctypes.byref(ctypes.c_char.in_dll(self.library, f"{self.name}_mel_plan"))
         row = np.zeros(self.plan.config.n_mels, np.int8)
         ready = ctypes.c_bool()

@@ -1,5 +1,6 @@
 """Generated C: golden files, determinism, both compilers, all zoo-shaped and reference models."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.legs import assert_three_legs, host_network
 from tests.tflite_builder import RELU, SAME, VALID, TfliteBuilder
 
 GOLDEN = Path(__file__).parent / "golden"
+PAGE = Path(__file__).parents[2] / "docs" / "generated-code.md"
 
 
 def tiny_conv() -> bytes:
@@ -73,6 +75,15 @@ def test_golden(name, tmp_path, update_golden):
         assert text == golden.read_text(), (
             f"{file} changed: look at the difference, then run pytest --update-golden"
         )
+
+
+def test_the_docs_show_a_whole_generated_file(update_golden):
+    golden = (GOLDEN / "tiny_conv.c").read_text()
+    before, shown, after = re.split(r"(?<=```c\n)(.*?)(?=```\n)", PAGE.read_text(), flags=re.DOTALL)
+    if update_golden:
+        PAGE.write_text(before + golden + after)
+        shown = golden
+    assert shown == golden, "run pytest --update-golden"
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "zig"])

@@ -5,8 +5,8 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from tests.legs import random_inputs, tflm, tflm_infer
 from tests.random_networks import random_network
 
 BATCH, RUNS = 25, 4
+OTHER_KERNELS = 50  #: so many networks are tried with the kernels of large processors, too
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,19 @@ def pytest_generate_tests(metafunc):
         only, count = (metafunc.config.getoption(o) for o in ("--network", "--networks"))
         starts = range(0, count, BATCH) if only is None else ()
         batches = [range(n, min(n + BATCH, count)) for n in starts] or [range(only, only + 1)]
+        names, cases = ("batch",), [(b,) for b in batches]
+        if "kernels" in metafunc.fixturenames:
+            some = [b for b in batches if b[0] < OTHER_KERNELS or only is not None]
+            names = ("batch", "kernels")
+            cases = [(b, "pairs") for b in batches] + list(product(some, ("lanes", "floats")))
         parameters = [
-            pytest.param(b, id=f"{b[0]}-{b[-1]}", marks=[pytest.mark.slow] if b[0] else [])
-            for b in batches
-        ]
-        metafunc.parametrize("batch", parameters, indirect=True, scope="module")
+            pytest.param(
+                b, *more, id="-".join([f"{b[0]}-{b[-1]}", *more]),
+                marks=[pytest.mark.slow] if b[0] or more[:1] not in ([], ["pairs"]) else [],
+            )
+            for b, *more in cases
+        ]  # fmt: skip
+        metafunc.parametrize(names, parameters, indirect=["batch"], scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -118,12 +127,15 @@ def test_numpy_is_exact(batch, judge):
     judge({case.seed: fault for case, fault in found if fault})
 
 
-def test_sanitized_c_is_exact(batch, judge, has_compiler):
+def test_sanitized_c_is_exact(batch, judge, has_compiler, kernels):
     has_compiler("gcc")
-    faults, cases = {}, batch.cases
+    lowered = {case.seed: lower(case.graph, kernels) for case in batch.cases}
+    faults, cases = {}, [replace(case, lowered=lowered[case.seed]) for case in batch.cases]
+    folder = batch.folder / kernels
+    folder.mkdir()
     while cases:
         try:
-            program = compile_networks([case.lowered for case in cases], batch.folder)
+            program = compile_networks([case.lowered for case in cases], folder)
             faults |= faults_of_program(program, cases)
             break
         except CompileError as error:

@@ -4,8 +4,6 @@
  */
 #include "on_fft.h"
 
-#include "on_q31.h"
-
 /** Own symbols, so that a profile tells the steps apart. */
 #define NOINLINE __attribute__((noinline))
 
@@ -14,10 +12,9 @@
 /** Points of the transforms of the first step: what is left is a power of four. */
 #define FIRST ((ON_FFT_POINTS == 128 || ON_FFT_POINTS == 512) ? 8 : 4)
 #define GROUPS (ON_FFT_POINTS / FIRST)
-#define GROUP_BITS (31U - (uint32_t)__builtin_clz((uint32_t)GROUPS))
 
-/** Words of samples between the points that one radix-4 transform of the window step takes. */
-#define STEP (ON_MEL_N_FFT / 8)
+/** Pairs of samples in a quarter of a frame. */
+#define QUARTER (ON_MEL_N_FFT / 8)
 
 /** z (cos - i sin) / 2, with {cos, sin} in Q31 in w. */
 ON_INLINE on_complex_t half_rotate(on_complex_t z, on_complex_t w) {
@@ -28,6 +25,8 @@ ON_INLINE on_complex_t half_rotate(on_complex_t z, on_complex_t w) {
     return (on_complex_t){re, im};
 }
 
+/* Sums of complex numbers, in plain C: compilers do them well. */
+
 ON_INLINE on_complex_t add(on_complex_t a, on_complex_t b) {
     return (on_complex_t){a.re + b.re, a.im + b.im};
 }
@@ -36,59 +35,65 @@ ON_INLINE on_complex_t sub(on_complex_t a, on_complex_t b) {
     return (on_complex_t){a.re - b.re, a.im - b.im};
 }
 
-/** What a window step reads: samples, the window on its way up and mirrored, and 2^shift. */
+/** What the first step reads: samples, the window in order of use, and 2^shift. */
 typedef struct {
-    const on_pair_t *pcm;
-    const on_word_t *up;
-    const on_word_t *down;
+    const on_word_t *pcm;
+    const on_word_t *window;
     int32_t scale;
 } frame_t;
 
-/** Four windowed points, one from each quarter of the frame: sums and differences of opposite ones.
+/**
+ * Points p and q, half a frame apart: their sum and their difference, windowed.
  *
- * Of a Hann window a quarter is enough: w[N/2 + n] = 1 - w[n] and w[N/4 + n] = 1 - w[N/4 - n].
+ * Half of a Hann window is enough: w[n + n_fft / 2] = 1 - w[n].
  */
-ON_INLINE void window4(const frame_t *frame, int32_t at, on_complex_t z[4]) {
-    int32_t x;
-    on_complex_t w = on_load(frame->up, 2 * at);
+ON_INLINE void window2(frame_t *frame, int32_t at, on_complex_t *sum, on_complex_t *difference) {
+    on_complex_t w = on_load_step(&frame->window, 2);
     w.re *= frame->scale;
     w.im *= frame->scale;
-    ON_WORD(x, frame->pcm, at);
-    on_complex_t p0 = {on_mul_low(w.re, x), on_mul_high(w.im, x)};
+    int32_t x = on_load_word(frame->pcm, at);
+    on_complex_t p = {on_mul_low(w.re, x), on_mul_high(w.im, x)};
     w.re = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.re);
     w.im = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.im);
-    ON_WORD(x, frame->pcm, at + 2 * STEP);
-    on_complex_t p2 = {on_mul_low(w.re, x), on_mul_high(w.im, x)};
-    on_complex_t sum02 = add(p0, p2);
-    on_complex_t diff02 = sub(p0, p2);
-    ON_NOW(sum02);
-    ON_NOW(diff02);
-    w = on_load(frame->down, -2 * at);
-    w.re *= frame->scale;
-    w.im *= frame->scale;
-    ON_WORD(x, frame->pcm, at + 3 * STEP);
-    on_complex_t p3 = {on_mul_low(w.im, x), on_mul_high(w.re, x)};
-    w.re = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.re);
-    w.im = on_shift_minus(frame->scale, ON_FFT_WINDOW_BITS, w.im);
-    ON_WORD(x, frame->pcm, at + STEP);
-    on_complex_t p1 = {on_mul_low(w.im, x), on_mul_high(w.re, x)};
-    on_complex_t sum13 = add(p1, p3);
-    on_complex_t diff13 = sub(p1, p3);
-    ON_NOW(sum13);
-    ON_NOW(diff13);
-    z[0] = add(sum02, sum13);
-    z[1] = (on_complex_t){diff02.re + diff13.im, diff02.im - diff13.re};
-    z[2] = sub(sum02, sum13);
-    z[3] = (on_complex_t){diff02.re - diff13.im, diff02.im + diff13.re};
+    x = on_load_word(frame->pcm, at + 2 * QUARTER);
+    on_complex_t q = {on_mul_low(w.re, x), on_mul_high(w.im, x)};
+    *sum = add(p, q);
+    *difference = sub(p, q);
+    ON_NOW(*sum);
+    ON_NOW(*difference);
 }
 
-ON_INLINE void radix8(const frame_t *frame, on_word_t *out) {
+/** Four windowed points, one from each quarter of the frame, to four bins. */
+ON_INLINE void window4(frame_t *frame, int32_t at, on_complex_t z[4]) {
+    on_complex_t sum02;
+    on_complex_t diff02;
+    on_complex_t sum13;
+    on_complex_t diff13;
+    window2(frame, at, &sum02, &diff02);
+    window2(frame, at + QUARTER, &sum13, &diff13);
+    z[0] = add(sum02, sum13);
+    z[2] = sub(sum02, sum13);
+    ON_NOW(z[0]);
+    ON_NOW(z[2]);
+    z[1] = (on_complex_t){diff02.re + diff13.im, diff02.im - diff13.re};
+    z[3] = (on_complex_t){diff02.re - diff13.im, diff02.im + diff13.re};
+    ON_NOW(z[1]);
+    ON_NOW(z[3]);
+}
+
+/** The even ones of FIRST points; their transform is stored. */
+ON_INLINE void even_points(frame_t *frame, on_word_t *out) {
     on_complex_t z[4];
     window4(frame, 0, z);
     on_store(out, 0, z[0].re, z[0].im);
-    on_store(out, 2, z[1].re, z[1].im);
     on_store(out, 4, z[2].re, z[2].im);
+    on_store(out, 2, z[1].re, z[1].im);
     on_store(out, 6, z[3].re, z[3].im);
+}
+
+/** The odd ones of eight points: with the even ones' transform they make eight bins. */
+ON_INLINE void odd_points(frame_t *frame, on_word_t *out) {
+    on_complex_t z[4];
     window4(frame, GROUPS, z);
     on_complex_t e = on_load(out, 0);
     on_store(out, 0, e.re + z[0].re, e.im + z[0].im);
@@ -96,50 +101,44 @@ ON_INLINE void radix8(const frame_t *frame, on_word_t *out) {
     e = on_load(out, 4);
     on_store(out, 4, e.re + z[2].im, e.im - z[2].re);
     on_store(out, 12, e.re - z[2].im, e.im + z[2].re);
-    e = on_load(out, 2);
     int32_t re = on_mul_half(z[1].re + z[1].im, SQRT_HALF_Q31);
     int32_t im = on_mul_half(z[1].im - z[1].re, SQRT_HALF_Q31);
+    e = on_load(out, 2);
     on_store(out, 2, on_add_twice(e.re, re), on_add_twice(e.im, im));
     on_store(out, 10, on_sub_twice(e.re, re), on_sub_twice(e.im, im));
-    e = on_load(out, 6);
     re = on_mul_half(z[3].im - z[3].re, SQRT_HALF_Q31);
     im = on_mul_half(z[3].im + z[3].re, SQRT_HALF_Q31);
+    e = on_load(out, 6);
     on_store(out, 6, on_add_twice(e.re, re), on_sub_twice(e.im, im));
     on_store(out, 14, on_sub_twice(e.re, re), on_add_twice(e.im, im));
 }
 
-ON_INLINE void radix4_first(const frame_t *frame, on_word_t *out) {
-    on_complex_t z[4];
-    window4(frame, 0, z);
-    on_store(out, 0, z[0].re, z[0].im);
-    on_store(out, 2, z[1].re, z[1].im);
-    on_store(out, 4, z[2].re, z[2].im);
-    on_store(out, 6, z[3].re, z[3].im);
-}
-
+/** First step: all groups of points; the table says where the next one goes, and 0 at the end. */
 NOINLINE static void on_fft_first(const on_fft_plan_t *plan, const int16_t *pcm, int32_t shift,
                                   on_word_t *data) {
     frame_t frame = {
-        .pcm = (const on_pair_t *)(const void *)pcm,
-        .up = plan->window,
-        .down = plan->window + 2 * STEP - 1,
+        .pcm = (const on_word_t *)(const void *)pcm,
+        .window = plan->window,
         .scale = 1 << shift,
     };
     ON_OPAQUE(frame.scale);
-    for (uint32_t i = 0; i < GROUPS; i++) {
-        on_word_t *out = data + 2 * FIRST * on_reverse_bits(i, GROUP_BITS);
+    int32_t place = 0;
+    do {
+        on_word_t *out = data + place;
+        even_points(&frame, out);
         if (FIRST == 8) {
-            radix8(&frame, out);
-        } else {
-            radix4_first(&frame, out);
+            odd_points(&frame, out);
         }
         frame.pcm += 1;
-        frame.up += 2;
-        frame.down -= 2;
-    }
+        place = *frame.window++;
+    } while (place != 0);
 }
 
-/** Four points: z0, z2, z1, z3 at `near`, `near` + span, `far`, `far` + span words. */
+/**
+ * Combine four transforms' points z0, z2, z1, z3, which lie at p[near], p[near + span], q[far],
+ * q[far + span]. Transforms of every second of every second point are neighbours, so that groups of
+ * the first step are stored with the bits of their numbers reversed.
+ */
 ON_INLINE void radix4(on_word_t **p, int32_t near, on_word_t *q, int32_t far, int32_t span,
                       const on_word_t **twiddle, int32_t stride) {
     on_complex_t t1 = half_rotate(on_load(q, far), on_load(*twiddle, -4));
@@ -162,6 +161,7 @@ ON_INLINE void radix4(on_word_t **p, int32_t near, on_word_t *q, int32_t far, in
     } else {
         on_store(*p, near, re, im);
         *p += 2;
+        ON_OPAQUE(*p);
     }
 }
 
@@ -185,6 +185,11 @@ ON_INLINE void radix4_plain(on_word_t *p, int32_t near, on_word_t *q, int32_t fa
     on_store(p, near + span, diff02.re + diff13.im, diff02.im - diff13.re);
 }
 
+/**
+ * One radix-4 step: transforms of `points` points become transforms of four times as many.
+ * Not a loop over steps: constant spans make every address an immediate offset. Wide steps need two
+ * pointers to reach all four points; they point at the next ones, as the reach is just too short.
+ */
 ON_INLINE void radix4_step(const on_fft_plan_t *plan, on_word_t *data, int32_t points) {
     int32_t span = 2 * points; /* words */
     int32_t stride = 6 * (ON_FFT_POINTS / 4 / points);
@@ -199,7 +204,12 @@ ON_INLINE void radix4_step(const on_fft_plan_t *plan, on_word_t *data, int32_t p
         on_word_t *stop = p + span;
         p += 2;
         do {
-            q = near == 0 ? p : q + 2;
+            if (near == 0) {
+                q = p;
+            } else {
+                q += 2;
+                ON_OPAQUE(q);
+            }
             radix4(&p, near, q, far, span, &twiddle, stride);
         } while (p != stop);
         p += 3 * span;
@@ -222,41 +232,38 @@ NOINLINE static void on_fft_fifth(const on_fft_plan_t *plan, on_word_t *data) {
     radix4_step(plan, data, 64 * FIRST);
 }
 
+/** Bins k and n_fft / 2 - k, conjugated; power does not care. */
+ON_INLINE void split(on_word_t **low, on_word_t **high, const on_word_t **twiddle) {
+    on_complex_t a = on_load(*low, 0);
+    on_complex_t b = on_load(*high, 0);
+    on_complex_t even = {a.re + b.re, a.im - b.im};
+    on_complex_t odd = {a.re - b.re, a.im + b.im};
+    on_complex_t turned = half_rotate(odd, on_load_step(twiddle, 2));
+    on_store_step(low, 2, on_half_plus(even.re, turned.im), on_half_minus(even.im, turned.re));
+    on_store_step(high, -2, on_half_minus(even.re, turned.im), on_half_plus(even.im, turned.re));
+}
+
+/** From the spectrum of n_fft / 2 complex points to that of the real frame, in place. */
 NOINLINE static void on_fft_split(const on_fft_plan_t *plan, on_word_t *data) {
     const on_word_t *twiddle = plan->split;
     on_word_t *low = data + 2;
     on_word_t *high = data + 2 * (ON_FFT_POINTS - 1);
-    do {
-        on_complex_t a = on_load(low, 0);
-        on_complex_t b = on_load(high, 0);
-        on_complex_t w = on_load_step(&twiddle, 2);
-        on_complex_t even = {a.re + b.re, a.im - b.im};
-        on_complex_t odd = {a.re - b.re, a.im + b.im};
-        on_complex_t turned = half_rotate(odd, w);
-        on_store_step(&low, 2, on_half_plus(even.re, turned.im), on_half_minus(even.im, turned.re));
-        on_store_step(&high, -2, on_half_minus(even.re, turned.im), on_half_plus(even.im, turned.re));
+    split(&low, &high, &twiddle);
+    do { /* two at a time: their number is odd */
+        split(&low, &high, &twiddle);
+        split(&low, &high, &twiddle);
     } while (low < high);
 }
 
+/** How many bits the frame can be scaled up: half as many as its energy is below the bound. */
 NOINLINE static int32_t on_fft_shift(const on_fft_plan_t *plan, const int16_t *pcm) {
     const on_word_t *x = (const on_word_t *)(const void *)pcm;
     const on_word_t *end = x + ON_MEL_N_FFT / 2;
     on_wide_t energy = {0, 0};
     do {
-        on_complex_t a = on_load_step(&x, 2);
-        on_complex_t b = on_load_step(&x, 2);
-        on_complex_t c = on_load_step(&x, 2);
-        on_complex_t d = on_load_step(&x, 2);
-        energy = on_wide_add_squares(energy, a.re);
-        energy = on_wide_add_squares(energy, a.im);
-        energy = on_wide_add_squares(energy, b.re);
-        energy = on_wide_add_squares(energy, b.im);
-        energy = on_wide_add_squares(energy, c.re);
-        energy = on_wide_add_squares(energy, c.im);
-        energy = on_wide_add_squares(energy, d.re);
-        energy = on_wide_add_squares(energy, d.im);
+        energy = on_wide_add_squares(energy, &x);
     } while (x != end);
-    uint32_t top = (uint32_t)(on_wide_value(energy) >> 10) | 1U;
+    uint32_t top = (uint32_t)(on_wide_value(energy) >> 10) | 1U; /* at most 2^31 */
     int32_t shift = (plan->room + __builtin_clz(top)) >> 1;
     return on_min(on_max(shift, 0), plan->max_shift);
 }

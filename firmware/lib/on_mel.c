@@ -4,8 +4,6 @@
  */
 #include "on_mel.h"
 
-#include "on_q31.h"
-
 /** Own symbols, so that a profile tells the parts apart. */
 #define NOINLINE __attribute__((noinline))
 
@@ -38,38 +36,44 @@ ON_INLINE sums_t sum_up(const on_word_t **bin, int32_t count) {
     if (*bin != end) {
         sums.all = first_bin(bin);
         while (*bin != end) {
-            sums.steps = on_wide_add(sums.steps, sums.all);
+            on_wide_add_to(&sums.steps, sums.all);
             sums.all = add_bin(sums.all, bin);
         }
     }
     return sums;
 }
 
+/**
+ * What bins give to the band that rises over them; the rest goes to the band that falls. A bin's
+ * weight is that of the last one less a slope for every bin between them.
+ */
+ON_INLINE on_wide_t rising(sums_t sums, int32_t last, int32_t slope) {
+    on_wide_t upper = on_wide_scale(sums.all, (uint32_t)last);
+    return on_wide_sub(upper, on_wide_scale(sums.steps, (uint32_t)slope));
+}
+
 /** From bins to a row; `top` is the logarithm of 2^63. */
 NOINLINE static void on_mel_bands(const on_mel_plan_t *plan, const int32_t *bins, int32_t top,
                                   int8_t *row) {
-    const on_word_t *table = &plan->bands->bins;
-    const on_log_segment_t *log2_table = plan->log2_table;
+    const on_word_t *table = (const on_word_t *)(const void *)plan->bands;
+    const on_word_t *log2_table = (const on_word_t *)(const void *)plan->log2_table;
     const on_word_t *bin = bins + 2 * plan->first_bin;
-    on_complex_t part = on_load_step(&table, 2); /* bins, last */
-    sums_t sums = sum_up(&bin, part.re);
-    on_wide_t upper = on_wide_scale(sums.all, (uint32_t)part.im);
-    part = on_load_step(&table, 4); /* slope */
-    upper = on_wide_sub(upper, on_wide_scale(sums.steps, (uint32_t)part.re));
+    on_complex_t bins_last = on_load_step(&table, 2);
+    on_complex_t slope_bias = on_load_step(&table, 4);
+    sums_t sums = sum_up(&bin, bins_last.re);
+    on_wide_t upper = rising(sums, bins_last.im, slope_bias.re);
     int8_t *end = row + plan->n_mels;
     do {
-        part = on_load_step(&table, 2); /* bins, last */
-        sums = sum_up(&bin, part.re);
+        bins_last = on_load_step(&table, 2);
+        sums = sum_up(&bin, bins_last.re);
         on_wide_t energy = on_wide_add(upper, sums.all);
-        upper = on_wide_scale(sums.all, (uint32_t)part.im);
-        part = on_load_step(&table, 2); /* slope, bias */
-        upper = on_wide_sub(upper, on_wide_scale(sums.steps, (uint32_t)part.re));
+        slope_bias = on_load_step(&table, 2);
+        upper = rising(sums, bins_last.im, slope_bias.re);
         energy = on_wide_sub(energy, upper);
-        int32_t bias = part.im;
-        part = on_load_step(&table, 2); /* gain, lowest */
-        int32_t level = top + on_log2(energy.high, energy.low, log2_table);
-        int32_t value = on_narrow_s8(on_add_high(bias, level, part.re), ON_MEL_VALUE_BITS);
-        *row++ = (int8_t)(on_max(value, part.im) - plan->margin);
+        on_complex_t gain_lowest = on_load_step(&table, 2);
+        int32_t level = on_log2(top, energy.high, energy.low, log2_table);
+        int32_t value = on_add_high(slope_bias.im, level, gain_lowest.re);
+        *row++ = (int8_t)on_max(on_narrow_s8(value, ON_MEL_VALUE_BITS), gain_lowest.im);
     } while (row != end);
 }
 
@@ -78,8 +82,8 @@ NOINLINE static void on_mel_bands(const on_mel_plan_t *plan, const int32_t *bins
 NOINLINE static void on_mel_magnitudes(const on_mel_plan_t *plan, int32_t *bins) {
     for (int32_t *bin = bins + 2; bin != bins + ON_MEL_N_FFT; bin += 2) {
         on_complex_t x = on_load(bin, 0);
-        *bin = (int32_t)on_root((uint64_t)((int64_t)x.re * x.re) + (uint64_t)((int64_t)x.im * x.im),
-                                plan->root_table);
+        on_wide_t energy = on_wide_add_square(on_wide_square(x.re), x.im);
+        *bin = (int32_t)on_root(energy.high, energy.low, plan->root_table);
     }
 }
 #endif
@@ -91,6 +95,9 @@ NOINLINE void on_mel_frame(const on_mel_plan_t *plan, const int16_t *pcm, int32_
     on_mel_magnitudes(plan, bins);
 #endif
     on_mel_bands(plan, bins, (63 - shift * ON_MEL_POWER) * (1 << ON_LOG_BITS), row);
+    for (int32_t i = 0; plan->margin != 0 && i < plan->n_mels; i++) {
+        row[i] = (int8_t)(row[i] - plan->margin);
+    }
 }
 
 void on_mel_reset(on_mel_state_t *state) {
@@ -104,10 +111,7 @@ static void on_mel_copy(int16_t *to, const int16_t *from, size_t n) {
         on_word_t *word = (on_word_t *)(void *)to;
         const on_word_t *next = (const on_word_t *)(const void *)from;
         for (size_t blocks = n / 16; blocks != 0; blocks--) {
-            for (int32_t i = 0; i < 4; i++) {
-                on_complex_t x = on_load_step(&next, 2);
-                on_store_step(&word, 2, x.re, x.im);
-            }
+            on_copy_eight(&word, &next);
         }
         to += n & ~(size_t)15;
         from += n & ~(size_t)15;

@@ -14,30 +14,38 @@
 
 #include "on_fft.h"
 #include "on_log.h"
-#include "on_pairs.h"
 #include "on_root.h"
+
+/** What the front end sums up: 2 energies of bins, 1 their magnitudes. */
+#ifndef ON_MEL_POWER
+#define ON_MEL_POWER 2
+#endif
 
 /** Fraction bits of a standardised value before it is rounded to int8. */
 #define ON_MEL_VALUE_BITS 12
 
+/**
+ * A band, and the FFT bins from its centre to the next one's (or to fmax): where this band falls,
+ * the next one rises. Row 0 has only bins, those below the first band's centre. All are words: rows
+ * are read two words at a time.
+ */
 typedef struct {
-    int32_t bins;  /**< how many, perhaps none */
-    uint32_t last;  /**< weight of the last bin in the upper band, Q32, below 1 */
-    uint32_t slope; /**< from bin to bin, Q32 */
+    int32_t bins;   /**< how many, perhaps none */
+    uint32_t last;  /**< weight of the last of them in the next band, Q32, below 1 */
+    uint32_t slope; /**< of that weight from bin to bin, Q32 */
     int32_t bias;   /**< value at log2 = 0 plus one half plus margin, Q12 */
     int32_t gain;   /**< steps of int8 per octave, Q20 */
     int32_t lowest; /**< value of the floor or of -clip_sigma, whichever is higher, plus margin */
 } on_mel_band_t;
-#define ON_MEL_VALUE_BITS 12
 
 /** Everything that depends on the settings and on the training data; made by MelPlan in Python. */
 typedef struct {
-    uint16_t hop;                     /**< samples between frames, 1 ... ON_MEL_N_FFT */
-    uint16_t n_mels;                  /**< bands */
-    uint16_t first_bin;               /**< first FFT bin of the first segment */
-    uint8_t margin;                   /**< from the int8 value of +clip_sigma to 127 */
-    on_fft_plan_t fft;                /**< window and rotations */
-    const on_mel_band_t *bands;       /**< [n_mels] */
+    uint16_t hop;                       /**< samples between frames, 1 ... ON_MEL_N_FFT */
+    uint16_t n_mels;                    /**< bands */
+    uint16_t first_bin;                 /**< first FFT bin of the first row */
+    uint8_t margin;                     /**< from the int8 value of +clip_sigma to 127 */
+    on_fft_plan_t fft;                  /**< window and rotations */
+    const on_mel_band_t *bands;         /**< [n_mels + 1] */
     const on_log_segment_t *log2_table; /**< [ON_LOG_SEGMENTS] */
 #if ON_MEL_POWER == 1
     const int32_t *root_table; /**< [ON_ROOT_TABLE_SIZE] */
@@ -46,9 +54,9 @@ typedef struct {
 
 /** All memory of one stream. Any content is fine after on_mel_reset. */
 typedef struct {
-    size_t filled;                   /**< samples in pcm */
+    size_t filled;                        /**< samples in pcm */
     int16_t pcm[ON_MEL_N_FFT] ON_ALIGNED; /**< the frame being filled */
-    int32_t bins[ON_MEL_N_FFT];  /**< scratch of on_mel_frame: free between calls */
+    int32_t bins[ON_MEL_N_FFT];           /**< scratch of on_mel_frame: free between calls */
 } on_mel_state_t;
 
 /** Forget all sound: the next row needs ON_MEL_N_FFT new samples. */
@@ -75,7 +83,7 @@ size_t on_mel_push(on_mel_state_t *state, const on_mel_plan_t *plan, const int16
  * One frame to one row; needs no state.
  *
  * @param plan  tables
- * @param pcm   ON_MEL_N_FFT samples
+ * @param pcm   ON_MEL_N_FFT samples, aligned for int32_t
  * @param bins  scratch of ON_MEL_N_FFT words
  * @param row   [plan->n_mels] result
  */

@@ -129,24 +129,38 @@ static inline on_wide_t on_wide(uint64_t x) {
 /** a + b */
 static inline on_wide_t on_wide_add(on_wide_t a, on_wide_t b) {
 #if ON_Q31_DSP
-    __asm__ volatile("adds %0, %0, %2\n\tadc %1, %1, %3"
-                     : "+&r"(a.low), "+r"(a.high)
-                     : "r"(b.low), "r"(b.high)
+    on_wide_t result;
+    __asm__ volatile("adds %0, %2, %4\n\tadc %1, %3, %5"
+                     : "=&r"(result.low), "=r"(result.high)
+                     : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high)
                      : "cc");
-    return a;
+    return result;
 #else
     return on_wide(on_wide_value(a) + on_wide_value(b));
+#endif
+}
+
+/** The same where the sum takes the place of a. */
+static inline void on_wide_add_to(on_wide_t *a, on_wide_t b) {
+#if ON_Q31_DSP
+    __asm__ volatile("adds %0, %0, %2\n\tadc %1, %1, %3"
+                     : "+&r"(a->low), "+r"(a->high)
+                     : "r"(b.low), "r"(b.high)
+                     : "cc");
+#else
+    *a = on_wide_add(*a, b);
 #endif
 }
 
 /** a - b */
 static inline on_wide_t on_wide_sub(on_wide_t a, on_wide_t b) {
 #if ON_Q31_DSP
-    __asm__ volatile("subs %0, %0, %2\n\tsbc %1, %1, %3"
-                     : "+&r"(a.low), "+r"(a.high)
-                     : "r"(b.low), "r"(b.high)
+    on_wide_t result;
+    __asm__ volatile("subs %0, %2, %4\n\tsbc %1, %3, %5"
+                     : "=&r"(result.low), "=r"(result.high)
+                     : "r"(a.low), "r"(a.high), "r"(b.low), "r"(b.high)
                      : "cc");
-    return a;
+    return result;
 #else
     return on_wide(on_wide_value(a) - on_wide_value(b));
 #endif
@@ -189,30 +203,6 @@ static inline on_wide_t on_wide_scale(on_wide_t x, uint32_t y) {
 #endif
 }
 
-/** sum + x.low^2 + x.high^2 */
-static inline on_wide_t on_wide_add_squares(on_wide_t sum, int32_t x) {
-#if ON_Q31_DSP
-    __asm__ volatile("smlald %0, %1, %2, %2" : "+r"(sum.low), "+r"(sum.high) : "r"(x));
-    return sum;
-#else
-    return on_wide_add_square(on_wide_add_square(sum, on_low(x)), on_high(x));
-#endif
-}
-
-/** The lowest `bits` bits of x in reversed order; the others of x must be 0. */
-static inline uint32_t on_reverse_bits(uint32_t x, uint32_t bits) {
-#if ON_Q31_DSP
-    __asm__("rbit %0, %1" : "=r"(x) : "r"(x));
-    return x >> (32U - bits);
-#else
-    uint32_t reversed = 0;
-    for (uint32_t i = 0; i < bits; i++) {
-        reversed = (reversed << 1) | ((x >> i) & 1U);
-    }
-    return reversed;
-#endif
-}
-
 /** A complex number; in memory re comes first. */
 typedef struct {
     int32_t re;
@@ -239,6 +229,17 @@ ON_INLINE int32_t on_shift_minus(int32_t a, int32_t bits, int32_t b) {
     return difference;
 #else
     return (int32_t)((uint32_t)a << bits) - b;
+#endif
+}
+
+/** The word p[at]; at is a constant, 0 ... 1023. */
+ON_INLINE int32_t on_load_word(const on_word_t *p, int32_t at) {
+#if ON_Q31_DSP
+    int32_t word;
+    __asm__ volatile("ldr %0, [%1, %2]" : "=r"(word) : "r"(p), "i"(at * 4) : "memory");
+    return word;
+#else
+    return p[at];
 #endif
 }
 
@@ -300,6 +301,49 @@ ON_INLINE void on_store_step(on_word_t **p, int32_t step, int32_t re, int32_t im
 #else
     on_store(*p, 0, re, im);
     *p += step;
+#endif
+}
+
+/* Eight words in one instruction; not in r7, which may be the frame pointer. */
+#define ON_EIGHT "{r3-r6, r8-r10, r12}"
+#define ON_EIGHT_CLOBBERED "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r12", "memory"
+
+/** sum + the squares of the 16 samples at *p, which moves behind them. */
+static inline on_wide_t on_wide_add_squares(on_wide_t sum, const on_word_t **p) {
+#if ON_Q31_DSP
+    __asm__ volatile("ldmia %2!, " ON_EIGHT "\n\t"
+                     "smlald %0, %1, r3, r3\n\t"
+                     "smlald %0, %1, r4, r4\n\t"
+                     "smlald %0, %1, r5, r5\n\t"
+                     "smlald %0, %1, r6, r6\n\t"
+                     "smlald %0, %1, r8, r8\n\t"
+                     "smlald %0, %1, r9, r9\n\t"
+                     "smlald %0, %1, r10, r10\n\t"
+                     "smlald %0, %1, r12, r12"
+                     : "+r"(sum.low), "+r"(sum.high), "+r"(*p)
+                     :
+                     : ON_EIGHT_CLOBBERED);
+#else
+    for (const on_word_t *end = *p + 8; *p != end; (*p)++) {
+        sum = on_wide_add_square(on_wide_add_square(sum, on_low(**p)), on_high(**p));
+    }
+#endif
+    return sum;
+}
+
+/** Copy 16 samples; both pointers move behind them. */
+static inline void on_copy_eight(on_word_t **to, const on_word_t **from) {
+#if ON_Q31_DSP
+    __asm__ volatile("ldmia %1!, " ON_EIGHT "\n\t"
+                     "stmia %0!, " ON_EIGHT
+                     : "+r"(*to), "+r"(*from)
+                     :
+                     : ON_EIGHT_CLOBBERED);
+#else
+    for (int32_t i = 0; i < 4; i++) {
+        on_complex_t x = on_load_step(from, 2);
+        on_store_step(to, 2, x.re, x.im);
+    }
 #endif
 }
 

@@ -11,14 +11,13 @@
 #define ON_ROOT_TABLE_SIZE 97
 
 /**
- * sqrt(value), rounded; at most 3e-5 (0.0003 dB) and one half low.
+ * sqrt(high 2^32 + low), rounded; at most 3e-5 (0.0003 dB) and one half low.
  *
- * @param value  below 2^62
+ * @param high   below 2^30
+ * @param low    the lower word
  * @param table  [ON_ROOT_TABLE_SIZE] from the Mel plan
  */
-static inline uint32_t on_root(uint64_t value, const int32_t *table) {
-    uint32_t high = (uint32_t)(value >> 32);
-    uint32_t low = (uint32_t)value;
+static inline uint32_t on_root(uint32_t high, uint32_t low, const int32_t *table) {
     uint32_t down = 0U - 1U;
     if (high == 0) {
         if (low == 0) {

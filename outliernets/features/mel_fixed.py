@@ -8,7 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets.features.plan import LOG_BITS, VALUE_BITS, IntArray, MelPlan
+from outliernets.features.plan import (
+    LOG_BITS,
+    VALUE_BITS,
+    IntArray,
+    MelPlan,
+    bit_reversed,
+    first_points,
+    window_order,
+)
 
 Int64 = NDArray[np.int64]
 _BLOCK = 64  # frames at a time: their arrays fit a processor's cache
@@ -79,26 +87,19 @@ def _spectrum(frames: Int64, shift: Int64, plan: MelPlan) -> tuple[Int64, Int64]
 def _first(frames: Int64, shift: Int64, plan: MelPlan) -> tuple[Int64, Int64]:
     """The windowed first step: [frames, groups, points of a group], groups as they are stored."""
     window = _whole_window(plan) << shift[:, None]
-    size = 8 if plan.points.bit_length() % 2 == 0 else 4
+    size = first_points(plan.config.n_fft)
     points = (frames * window >> 16).reshape(len(frames), size, -1, 2)
     transform = _radix8 if size == 8 else _radix4
-    order = _bit_reversed(plan.points // size)
+    order = bit_reversed(plan.points // size)
     re, im = (z.transpose(0, 2, 1)[:, order] for z in transform(points[..., 0], points[..., 1]))
     return re, im
 
 
 def _whole_window(plan: MelPlan) -> Int64:
-    one = 1 << plan.window_bits
-    quarter = plan.window.astype(np.int64)
-    half = np.concatenate([quarter, one - quarter[-2:0:-1]])
-    return np.concatenate([half, one - half])
-
-
-def _bit_reversed(count: int) -> Int64:
-    order = np.zeros(1, np.int64)
-    while len(order) < count:
-        order = np.concatenate([2 * order, 2 * order + 1])
-    return order
+    half = np.zeros(plan.points, np.int64)
+    order = window_order(plan.config.n_fft)
+    half[order] = plan.window[:, :-1].reshape(order.shape)
+    return np.concatenate([half, (1 << plan.window_bits) - half])
 
 
 def _radix8(x: Int64, y: Int64) -> tuple[Int64, Int64]:

@@ -35,7 +35,7 @@ class MelPlan:
     window_bits: int  #: fraction bits of the window
     room: int
     max_shift: int
-    window: IntArray  #: int32 [n_fft / 4 + 1]
+    window: IntArray  #: int32 [groups, ...]: see on_fft.h
     twiddles: IntArray  #: int32 [n_fft / 8 - 1, 3, 2], Q31
     split: IntArray  #: int32 [n_fft / 4 - 1, 2], Q31
     first_bin: int
@@ -229,9 +229,38 @@ def _scale(config: MelConfig, longest: int) -> dict[str, Any]:
 
 
 def _window(n_fft: int, fraction_bits: int) -> IntArray:
-    """Periodic Hann up to its quarter; the rest follows from it (on_fft.c)."""
-    turns = np.arange(n_fft // 4 + 1) / n_fft
-    return _table(np.sin(np.pi * turns) ** 2, fraction_bits, "i4")
+    """First half of a periodic Hann window in the order of use, and where the next group goes."""
+    samples = np.sin(np.pi * np.arange(n_fft // 2) / n_fft) ** 2
+    used = _table(samples[window_order(n_fft)], fraction_bits, "i4")
+    places = 2 * first_points(n_fft) * np.roll(bit_reversed(len(used)), -1)
+    table = np.column_stack([used.reshape(len(used), -1), places]).astype("i4")
+    table.flags.writeable = False
+    return table
+
+
+def bit_reversed(count: int) -> NDArray[np.int64]:
+    """Return 0 ... count - 1, a power of two, with the bits of each in reversed order."""
+    order = np.zeros(1, np.int64)
+    while len(order) < count:
+        order = np.concatenate([2 * order, 2 * order + 1])
+    return order
+
+
+def first_points(n_fft: int) -> int:
+    """Return the points of a transform in the first step; what is left is a power of four."""
+    return 8 if (n_fft // 2).bit_length() % 2 == 0 else 4
+
+
+def window_order(n_fft: int) -> NDArray[np.int64]:
+    """Return where the table of the window has its samples from, [groups, parts, 2].
+
+    A group takes pairs of samples from as many equal parts of the half frame as it has pairs there:
+    the even parts first, as they make a transform of their own.
+    """
+    parts = first_points(n_fft) // 2
+    pairs = np.arange(n_fft // 2).reshape(parts, -1, 2)
+    even_first = [0, 2, 1, 3] if parts == 4 else [0, 1]
+    return pairs[even_first].transpose(1, 0, 2)
 
 
 def _log2_table() -> IntArray:

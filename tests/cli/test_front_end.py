@@ -71,9 +71,16 @@ def test_a_clip_shorter_than_a_frame(ongen, tmp_path):
     assert "too short" in err
 
 
-def test_the_exported_library_works_without_us(ongen, tmp_path):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["n_mels=40", "fmin=50", "fmax=7000", "hop=160"],
+        ["n_mels=40", "n_fft=512", "hop=512", "power=1", "mel_scale=htk"],
+    ],
+    ids=" ".join,
+)
+def test_the_exported_library_works_without_us(ongen, tmp_path, settings):
     """With any C compiler, from the lines of its example: the rows of the integer twin."""
-    settings = ["n_mels=40", "fmin=50", "fmax=7000", "hop=160"]
     arguments = [word for setting in settings for word in ("--mel", setting)]
     library = tmp_path / "lib"
     code, out, _ = ongen(

@@ -1,0 +1,115 @@
+"""Thresholds from the scores of held-out normal sound, for a stated rate of false alarms.
+
+An alarm needs at least one window above the threshold. So where a window is above it with
+probability ``p``, there are at most ``p`` times the windows of an hour false alarms in an hour: the
+rate is a bound, which smoothing, hysteresis and a minimum of windows stay below.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from outliernets.errors import ConfigError, DataError
+
+METHODS = ("gamma", "quantile")
+MIN_SCORES = 20  #: fewer say too little about the tail
+_HOUR = 3600.0  # seconds
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where an alarm begins and ends, and what that promises."""
+
+    threshold: int
+    release: int  #: half way between the median of normal sound and the threshold
+    method: str
+    false_alarms_per_hour: float  #: asked for: a bound, if normal sound stays as it was
+    window_probability: float  #: of one normal window being above the threshold
+    scores: int  #: windows it was made from
+    above: int  #: how many of these are above it
+    fit_distance: float | None  #: Kolmogorov-Smirnov distance of fit and scores; gamma only
+
+
+def window_probability(false_alarms_per_hour: float, window_seconds: float) -> float:
+    """Return how often one window may be above the threshold; ConfigError if that is no rate."""
+    if window_seconds <= 0:
+        raise ConfigError(f"windows of {window_seconds:g} s are not possible")
+    most = _HOUR / window_seconds
+    if not 0 < false_alarms_per_hour < most:
+        raise ConfigError(
+            f"{false_alarms_per_hour:g} false alarms per hour are not possible: give more than 0 "
+            f"and less than the {most:g} windows of an hour"
+        )
+    return false_alarms_per_hour / most
+
+
+def calibrate(
+    scores: ArrayLike,
+    false_alarms_per_hour: float,
+    window_seconds: float,
+    method: str = "gamma",
+) -> Threshold:
+    """Return the threshold for a rate of false alarms, from scores [n] of normal windows.
+
+    ``gamma`` fits a gamma distribution by maximum likelihood and reaches beyond the largest score;
+    ``quantile`` takes the scores as they are, and refuses rates they are too few for.
+
+    Raises:
+        ConfigError: the rate or the method is not possible.
+        DataError: too few scores, or scores that are not positive.
+    """
+    probability = window_probability(false_alarms_per_hour, window_seconds)
+    values = np.asarray(scores, np.float64).ravel()
+    if len(values) < MIN_SCORES:
+        raise DataError(
+            f"only {len(values)} windows of normal sound to set a threshold from, {MIN_SCORES} are "
+            f"needed: record {(MIN_SCORES - len(values)) * window_seconds:.0f} seconds more"
+        )
+    if method == "gamma":
+        limit, distance = _gamma_limit(values, probability)
+    elif method == "quantile":
+        limit, distance = _quantile_limit(values, probability, window_seconds), None
+    else:
+        raise ConfigError(f"unknown method '{method}'; give one of {', '.join(METHODS)}")
+    median = float(np.median(values))
+    threshold = _whole(limit)
+    return Threshold(
+        threshold=threshold,
+        release=min(_whole((median + limit) / 2), threshold),
+        method=method,
+        false_alarms_per_hour=false_alarms_per_hour,
+        window_probability=probability,
+        scores=len(values),
+        above=int((values > threshold).sum()),
+        fit_distance=distance,
+    )
+
+
+def _whole(score: float) -> int:
+    return min(int(score), 2**64 - 1)
+
+
+def _gamma_limit(values: NDArray[np.float64], probability: float) -> tuple[float, float]:
+    """Return the score a fitted gamma distribution exceeds so often, and the fit's distance."""
+    from scipy import stats
+
+    if values.min() <= 0 or values.min() == values.max():
+        raise DataError("scores that are equal, or not positive, have no gamma distribution")
+    unit = values.mean()  # scipy's solver likes numbers around 1
+    shape, _, scale = stats.gamma.fit(values / unit, floc=0)
+    limit = float(stats.gamma.isf(probability, shape, scale=scale)) * unit
+    distance = float(stats.kstest(values / unit, "gamma", args=(shape, 0, scale)).statistic)
+    return limit, distance
+
+
+def _quantile_limit(
+    values: NDArray[np.float64], probability: float, window_seconds: float
+) -> float:
+    if probability * len(values) < 1:
+        seconds = (1 / probability - len(values)) * window_seconds
+        raise DataError(
+            f"{len(values)} windows of normal sound are too few for the quantile "
+            f"{1 - probability:.6g}: record {seconds:.0f} seconds more, or use the method gamma"
+        )
+    return float(np.quantile(values, 1 - probability, method="higher"))

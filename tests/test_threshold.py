@@ -1,0 +1,71 @@
+"""Thresholds keep the rate of false alarms they promise."""
+
+import numpy as np
+import pytest
+
+from outliernets.errors import ConfigError, DataError
+from outliernets.threshold import calibrate, window_probability
+
+WINDOW = 1.024  #: seconds
+
+
+def normal(n: int, seed: int = 1) -> np.ndarray:
+    return 2.0**54 * np.random.default_rng(seed).gamma(30.0, 1 / 30, n)
+
+
+def test_the_rate_is_that_of_windows() -> None:
+    assert window_probability(1.0, 3.6) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("rate", [1.0, 20.0, 100.0])
+def test_gamma_keeps_its_promise_beyond_the_scores_it_saw(rate: float) -> None:
+    """200 windows say what happens once in 3,500, where the scores are of a gamma distribution."""
+    probability = window_probability(rate, WINDOW)
+    fresh = normal(2_000_000, seed=2)
+    rates = []
+    for seed in range(20):
+        found = calibrate(normal(200, seed=100 + seed), rate, WINDOW)
+        rates.append((fresh > found.threshold).mean() / probability)
+        assert found.fit_distance is not None
+        assert found.fit_distance < 0.12
+        assert found.release < found.threshold
+    assert 0.5 < np.median(rates) < 2.0
+    assert max(rates) < 10
+
+
+def test_quantile_leaves_so_many_above() -> None:
+    values = normal(10_000)
+    found = calibrate(values, 35.15625, WINDOW, "quantile")  # 1 % of the windows
+    assert found.above == (values > found.threshold).sum()
+    assert 90 <= found.above <= 100
+    assert np.median(values) < found.release < found.threshold
+
+
+def test_more_false_alarms_mean_a_lower_threshold() -> None:
+    limits = [calibrate(normal(300), rate, WINDOW).threshold for rate in (0.1, 1.0, 10.0)]
+    assert limits == sorted(limits, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "rate", "method", "error", "said"),
+    [
+        (10, 1.0, "gamma", DataError, "only 10 windows .* 20 are needed: record 10 seconds more"),
+        (200, 1.0, "quantile", DataError, "too few for the quantile .* record 3395 seconds more"),
+        (200, 0.0, "gamma", ConfigError, "more than 0 and less than the 3515.62 windows"),
+        (200, 4000.0, "gamma", ConfigError, "4000 false alarms"),
+        (200, 1.0, "normal", ConfigError, "unknown method 'normal'; give one of gamma, quantile"),
+    ],
+)
+def test_what_cannot_be_promised_is_refused(count, rate, method, error, said) -> None:
+    with pytest.raises(error, match=said):
+        calibrate(normal(count), rate, WINDOW, method)
+
+
+def test_equal_scores_are_refused() -> None:
+    with pytest.raises(DataError, match="equal, or not positive"):
+        calibrate(np.ones(100), 1.0, WINDOW)
+
+
+def test_a_threshold_always_fits_the_firmware() -> None:
+    found = calibrate(normal(100) * 2**10, 1e-6, WINDOW)
+    assert found.threshold <= 2**64 - 1

@@ -4,18 +4,19 @@ from typing import Any
 
 import numpy as np
 
-from outliernets.nets.layers import INPUT_SHAPE, Layer
+from outliernets.nets.layers import Layer
 from outliernets.nets.space import ArchSpec
 
 
 def build(spec: ArchSpec) -> Any:
     """Return an untrained ``keras.Model``: float32 [n, 32, 128, 1] to the same shape.
 
-    Layers are named as in ``spec.layers`` and weights drawn with he_normal from Keras' global seed.
+    Family dense reads [n, 1, bands, 1]. Layers are named as in ``spec.layers`` and weights drawn
+    with he_normal from Keras' global seed.
     """
     import keras
 
-    values = source = keras.Input(INPUT_SHAPE, name="input")
+    values = source = keras.Input(spec.layers[0].source, name="input")
     for layer in spec.layers:
         values = _apply(layer, values)
     return keras.Model(source, values, name=spec.name.replace("-", "_"))

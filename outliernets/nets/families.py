@@ -69,8 +69,20 @@ def _cae(widths: Widths) -> tuple[Layer, ...]:
     return tuple(net.layers)
 
 
+def _dense(widths: Widths) -> tuple[Layer, ...]:
+    """Three layers down to a linear latent vector and back; reads one row of bands."""
+    bands, encoder, latent, decoder = widths
+    net = Stack((1, bands, 1))
+    net.dense("enc", (1, encoder, 1), relu=True)
+    net.dense("latent", (1, latent, 1), relu=False)
+    net.dense("dec", (1, decoder, 1), relu=True)
+    net.dense("out", (1, bands, 1), relu=False)
+    return tuple(net.layers)
+
+
 FAMILIES = {
     "fan": Family((("encoder", 3), ("decoder", 3)), _fan),
     "slider": Family((("encoder", 5), ("latent", 1), ("seed", 1), ("decoder", 4)), _slider),
     "cae": Family((("encoder", 5), ("latent", 1), ("decoder", 4)), _cae),
+    "dense": Family((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense),
 }

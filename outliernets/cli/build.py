@@ -26,6 +26,12 @@ from outliernets.cli._options import (
     task_option,
     toolchain_option,
 )
+from outliernets.cli.compare import (
+    compare_options,
+    print_comparison,
+    refuse_without_compare,
+    tasks_listed,
+)
 from outliernets.config import SEED, mel_config
 from outliernets.errors import ParityError
 
@@ -139,6 +145,7 @@ def train(
 @seed_option
 @steps_option
 @mel_option
+@compare_options
 @json_option
 @quiet_option
 def eval_(
@@ -150,6 +157,10 @@ def eval_(
     seed: int | None,
     steps: int | None,
     settings: tuple[str, ...],
+    compare: str | None,
+    seeds: int | None,
+    markdown: bool,
+    as_csv: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -159,7 +170,28 @@ def eval_(
     Examples:
       ongen eval --task fan/06/6dB
       ongen eval --task fan/06/6dB --model other.tflite --json
+      ongen eval --task fan/06/6dB,fan/06/-6dB --compare paper,baselines --markdown
     """
+    if compare is not None:
+        from outliernets.pipeline import BuildConfig
+
+        if model or arch:
+            raise click.UsageError("--compare names the networks itself: leave out --model, --arch")
+        tasks = tasks_listed(task) if task else [chosen_task(task, data_dir)]
+        config = BuildConfig(
+            tasks[0],
+            data=data_dir,
+            out=out,
+            seed=SEED if seed is None else seed,
+            steps=steps,
+            mel=mel_config(settings),
+        )
+        asked = {"markdown": markdown, "csv": as_csv, "json": as_json}
+        formats = [name for name, wanted in asked.items() if wanted]
+        print_comparison(config, tasks, compare, seeds, formats, settings, quiet)
+        return
+
+    refuse_without_compare(seeds=seeds, markdown=markdown, csv=as_csv)
     if model is None:
         _learn(task, data_dir, arch, out, seed, steps, settings, None, None, as_json, quiet)
         return

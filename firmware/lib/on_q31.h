@@ -266,14 +266,16 @@ ON_INLINE on_complex_t on_load(const on_word_t *p, int32_t at) {
 ON_INLINE on_complex_t on_load_step(const on_word_t **p, int32_t step) {
     on_complex_t z;
 #if ON_Q31_DSP
-    __asm__ volatile("ldrd %0, %1, [%2], %3"
-                     : "=r"(z.re), "=r"(z.im), "+r"(*p)
-                     : "i"(step * 4)
-                     : "memory");
-#else
+    if (step <= ON_REACH) {
+        __asm__ volatile("ldrd %0, %1, [%2], %3"
+                         : "=r"(z.re), "=r"(z.im), "+r"(*p)
+                         : "i"(step * 4)
+                         : "memory");
+        return z;
+    }
+#endif
     z = on_load(*p, 0);
     *p += step;
-#endif
     return z;
 }
 

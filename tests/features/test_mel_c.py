@@ -13,6 +13,8 @@ from outliernets.codegen import mel_files
 from outliernets.config import MelConfig
 from outliernets.features.mel import log_mel
 from outliernets.features.mel_fixed import quantized_frames
+from outliernets.features.plan import make_plan
+from outliernets.features.windows import Standardizer
 from tests.features.conftest import plan_around
 from tests.features.signals import LEVELS, SHAPES, at_level, extremes
 
@@ -83,12 +85,44 @@ def test_single_samples(coarse):
     )
 
 
-def test_small_transform_with_empty_bands(make_stream):
-    plan = plan_around(-50.0, 0.5, MelConfig(n_fft=256, hop=128, n_mels=100, clip_sigma=1000.0))
-    for name, pcm in {**extremes(), "sweep": at_level("sweep", -3)}.items():
-        np.testing.assert_array_equal(
-            make_stream(plan).rows(pcm), quantized_frames(pcm, plan), name
-        )
+GRID = {
+    "256 points": {"n_fft": 256, "hop": 128, "n_mels": 40},
+    "256 points, empty bands": {"n_fft": 256, "hop": 100, "n_mels": 128},
+    "512 points": {"n_fft": 512, "hop": 160, "n_mels": 64, "fmin": 60.0, "fmax": 7600.0},
+    "magnitudes": {"power": 1},
+    "512 points, magnitudes, HTK": {
+        "n_fft": 512, "hop": 512, "n_mels": 26, "power": 1, "mel_scale": "htk"
+    },
+    "2048 points": {"n_fft": 2048, "hop": 512},
+    "longest segments": {
+        "n_fft": 2048, "hop": 2048, "n_mels": 16, "sample_rate": 48_000, "fmax": 24_000.0,
+        "mel_scale": "htk",
+    },
+    "8 kHz": {"sample_rate": 8000, "n_fft": 256, "hop": 80, "n_mels": 16, "fmax": 4000.0},
+    "narrow": {"fmin": 3000.0, "fmax": 3300.0, "n_mels": 20},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_bits_of_other_settings(make_stream, name):
+    plan = plan_around(-60.0, 0.5, MelConfig(clip_sigma=1000.0, **GRID[name]))
+    stream = make_stream(plan)
+    long_extremes = {k: np.tile(x, 2) for k, x in extremes().items()}
+    levels = {f"{shape} {db}": at_level(shape, db) for shape in SHAPES for db in (-3, -70)}
+    for title, pcm in {**long_extremes, **levels}.items():
+        np.testing.assert_array_equal(stream.rows(pcm), quantized_frames(pcm, plan), title)
+
+
+@pytest.mark.parametrize("scale", [12 / 255, 0.02, 0.1])
+def test_bits_where_int8_is_not_filled(make_stream, scale):
+    """The upper limit is 127 less a margin, the lower one that of a band's floor or of clipping."""
+    rng = np.random.default_rng(5)
+    standardizer = Standardizer(
+        tuple(rng.uniform(-95, -20, 128)), tuple(rng.uniform(0.5, 12.0, 128))
+    )
+    plan = make_plan(MelConfig(clip_sigma=2.0), standardizer, scale, -21)
+    pcm = np.concatenate([at_level("noise", -20), at_level("sweep", -70), extremes()["silence"]])
+    np.testing.assert_array_equal(make_stream(plan).rows(pcm), quantized_frames(pcm, plan))
 
 
 def test_generated_files_are_reproducible():

@@ -30,6 +30,7 @@ CASES = [
     ("stm32f207", "gcc", "qemu"),
     ("stm32g0b1", "zig", "unicorn"),
     ("stm32g0b1", "gcc", "unicorn"),
+    ("stm32g0b1", "gcc", "qemu"),
     ("cortex-a72", "zig", "unicorn"),
     ("cortex-a72", "gcc", "unicorn"),
     ("cortex-a72", "gcc", "qemu"),
@@ -189,7 +190,9 @@ def test_a_runaway_is_stopped(board: str, stub_firmware: Build) -> None:
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", ["stm32f746", "stm32f446", "stm32f207", "cortex-a72"])
+@pytest.mark.parametrize(
+    "board", ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
+)
 def test_silence_in_qemu_ends_at_the_timeout(board: str, stub_firmware: Build) -> None:
     firmware = stub_firmware(board, "gcc", "qemu")
     try:

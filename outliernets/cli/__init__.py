@@ -7,6 +7,7 @@ import click
 from outliernets import __version__
 from outliernets.cli.build import build, compile_, eval_, run, train
 from outliernets.cli.data import data
+from outliernets.cli.flash import flash, monitor
 from outliernets.cli.front_end import export, mel
 from outliernets.cli.inspect import boards, doctor, ops
 from outliernets.cli.table import table
@@ -25,11 +26,16 @@ def cli() -> None:
       ongen build --task fan/06/6dB --board stm32f746              simulated sound, emulated board
       ongen build --data ./my_pump --board stm32f746               your own recordings
       ongen compile model.tflite --board cortex-a72 --out lib      any full-int8 network
+      ongen flash build/fan/06/6dB/stm32f746                       onto the board itself
       ongen doctor                                                 what is installed, what is not
     """
 
 
-for command in (build, train, eval_, run, compile_, mel, export, table, data, boards, ops, doctor):
+COMMANDS = (
+    *(build, train, eval_, run, compile_, flash, monitor),
+    *(mel, export, table, data, boards, ops, doctor),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -23,6 +23,8 @@ PACKAGES = (
     ("ziglang", "the default C compiler", "pip install 'ongen[zig]'"),
     ("unicorn", "the default emulator", "pip install 'ongen[unicorn]'"),
     ("numba", "speed of the default emulator", "pip install 'ongen[unicorn]'"),
+    ("pyserial", "boards: --target PORT, ongen monitor", "pip install 'ongen[board]'"),
+    ("pyocd", "boards: ongen flash", "pip install 'ongen[board]'"),
 )
 PROGRAMS = (
     ("arm-none-eabi-gcc", "--toolchain gcc for Cortex-M", "apt install gcc-arm-none-eabi"),
@@ -30,6 +32,8 @@ PROGRAMS = (
     ("qemu-system-arm", "--target qemu for Cortex-M", "apt install qemu-system-arm"),
     ("qemu-aarch64", "--target qemu for Cortex-A", "apt install qemu-user"),
     ("gcc", "quicker checks of generated C on this machine", "apt install gcc"),
+    ("openocd", "ongen flash --probe openocd", "apt install openocd"),
+    ("st-flash", "ongen flash --probe st-flash", "apt install stlink-tools"),
     ("renode", "a later target, not used yet", "https://renode.io"),
 )
 

@@ -104,17 +104,41 @@ void on_mel_reset(on_mel_state_t *state) {
     state->filled = 0;
 }
 
+/** Two samples, at any place where samples can be. */
+typedef struct __attribute__((packed, aligned(2), may_alias)) {
+    uint32_t value;
+} two_samples_t;
+
 /** Copy n samples from the first to the last, so that `to` may overlap `from` from below. */
 static void on_mel_copy(int16_t *to, const int16_t *from, size_t n) {
     const int16_t *end = from + n;
-    if ((((uintptr_t)to | (uintptr_t)from) % sizeof(int32_t)) == 0U) {
+    if (n > 16 && (((uintptr_t)to ^ (uintptr_t)from) % sizeof(int32_t)) == 0U) {
+        if ((uintptr_t)to % sizeof(int32_t) != 0U) {
+            *to++ = *from++;
+        }
         on_word_t *word = (on_word_t *)(void *)to;
         const on_word_t *next = (const on_word_t *)(const void *)from;
-        for (size_t blocks = n / 16; blocks != 0; blocks--) {
+        size_t blocks = (size_t)(end - from) / 16;
+        to += 16 * blocks;
+        from += 16 * blocks;
+        for (; blocks != 0; blocks--) {
             on_copy_eight(&word, &next);
         }
-        to += n & ~(size_t)15;
-        from += n & ~(size_t)15;
+    }
+    for (size_t blocks = (size_t)(end - from) / 8; blocks != 0; blocks--) {
+        const two_samples_t *source = (const two_samples_t *)(const void *)from;
+        two_samples_t *target = (two_samples_t *)(void *)to;
+        two_samples_t a = source[0];
+        two_samples_t b = source[1];
+        two_samples_t c = source[2];
+        two_samples_t d = source[3];
+        target[0] = a;
+        target[1] = b;
+        target[2] = c;
+        target[3] = d;
+        from += 8;
+        to += 8;
+        ON_MEL_KEEP_LOOP();
     }
     while (from != end) {
         *to++ = *from++;

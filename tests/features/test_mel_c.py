@@ -56,7 +56,7 @@ def test_bits_on_a_genuine_recording(coarse, shared):
     np.testing.assert_array_equal(coarse.rows(pcm), quantized_frames(pcm, COARSE))
 
 
-@pytest.mark.parametrize("hop", [1, 700, 1024])
+@pytest.mark.parametrize("hop", [1, 2, 6, 700, 1024])
 def test_any_hop(make_stream, hop):
     plan = plan_around(-60.0, 0.5, replace(COARSE.config, hop=hop, n_mels=40))
     pcm = at_level("sweep", -10)[: 1024 + 7 * hop + hop // 2]

@@ -31,6 +31,7 @@ from outliernets.pipeline.stage import (
 )
 from outliernets.report import build_report
 from outliernets.report.build import Results
+from outliernets.target import cycles
 
 REPORT = "report.json"
 SETTINGS = "build.json"
@@ -90,7 +91,7 @@ class _Stages:
             ),
             self.stage(
                 "run", ("data", "features", "quantize", "emit", "compile"),
-                lambda: [where, config.clips],
+                lambda: [where, config.clips, cycles.VERSION],
                 lambda work: firmware.run_stage(config, board, self.facts["emit"], work),
             ),
         )  # fmt: skip

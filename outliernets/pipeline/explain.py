@@ -4,11 +4,10 @@ Instructions are those of the functions of a group and its stages, counted on th
 tables are those of their constants in the program. Reasons come from the passes and kernels.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from outliernets.graph import Graph, Lowered, Node, Op, Site
 from outliernets.kernels.rows import Rows, Stage, StageNote, obstacle
@@ -16,6 +15,7 @@ from outliernets.lower.fold_upsampling import kept
 from outliernets.lower.pointwise_first import moved
 from outliernets.ops.resize_nearest import ResizeNearest
 
+N = TypeVar("N", int, float)
 Owner = tuple[str, str]  #: names of a group and of its stage; no stage: the group's own
 
 
@@ -24,19 +24,24 @@ class Costs:
     """What was measured, by owner."""
 
     instructions: Mapping[Owner, int] | None  #: of one run; None where the target cannot count
+    cycles: Mapping[Owner, int] | None  #: estimated, of one run; None where there is no model
     tables: Mapping[Owner, int]  #: bytes
 
     def of(self, owners: Iterable[Owner], macs: int) -> dict[str, Any]:
         """Return the sums over some owners, as JSON has them."""
         chosen = list(owners)
-        counts = self.instructions
-        instructions = None if counts is None else sum(counts.get(o, 0) for o in chosen)
+        instructions = _sum(self.instructions, chosen)
         return {
             "macs": macs,
             "instructions": instructions,
             "instructions_per_mac": per_mac(instructions, macs),
+            "cycles": _sum(self.cycles, chosen),
             "table_bytes": sum(self.tables.get(o, 0) for o in chosen),
         }
+
+
+def _sum(values: Mapping[Owner, int] | None, owners: Iterable[Owner]) -> int | None:
+    return None if values is None else sum(values.get(owner, 0) for owner in owners)
 
 
 def per_mac(instructions: int | None, macs: int) -> float | None:
@@ -45,17 +50,22 @@ def per_mac(instructions: int | None, macs: int) -> float | None:
 
 
 def explain(
-    graph: Graph, lowered: Lowered, elf: Path, counts: Mapping[str, int], runs: int
+    graph: Graph,
+    lowered: Lowered,
+    elf: Path,
+    counts: Mapping[str, int],
+    cycles: Mapping[str, float],
+    runs: int,
 ) -> list[dict[str, Any]]:
     """Return the groups of the lowered network, in order of execution.
 
-    ``graph`` is the network before it was lowered, ``counts`` are instructions by function of
-    ``runs`` runs (empty if not counted).
+    ``graph`` is the network before it was lowered; ``counts`` and ``cycles`` are of ``runs`` runs,
+    by function, empty if not counted or not estimated.
     """
     nodes = lowered.graph.nodes
-    found = _by_owner(counts, lowered.graph)
     costs = Costs(
-        {owner: round(n / runs) for owner, n in found.items()} if counts else None,
+        _per_run(counts, lowered.graph, runs),
+        _per_run(cycles, lowered.graph, runs),
         _by_owner(_constants(elf), lowered.graph),
     )
     return [_group(graph, node, lowered.graph.site(node), costs) for node in nodes]
@@ -73,6 +83,7 @@ def _group(graph: Graph, node: Node, site: Site, costs: Costs) -> dict[str, Any]
         "output": site.output.dims,
         **costs.of(owners, node.op.macs(site)),
         "own_instructions": costs.of(owners[:1], 0)["instructions"],
+        "own_cycles": costs.of(owners[:1], 0)["cycles"],
         "buffer_bytes": node.op.scratch_bytes(site),
         "unstored_bytes": sum(kept_out),
         "why": _why(graph, node, site),
@@ -118,17 +129,23 @@ def _short(stage: Stage) -> str:
     return stage.node.name.split("_")[0]
 
 
-def _by_owner(values: Mapping[str, int], graph: Graph) -> Counter[Owner]:
+def _per_run(values: Mapping[str, float], graph: Graph, runs: int) -> dict[Owner, int] | None:
+    found = _by_owner(values, graph)
+    return {owner: round(n / runs) for owner, n in found.items()} if values else None
+
+
+def _by_owner(values: Mapping[str, N], graph: Graph) -> dict[Owner, N]:
     """Add up what symbols have by the group and stage they belong to.
 
     A symbol is ``NAME_GROUP``, ``NAME_GROUP_STAGE`` or longer; compilers add ``.constprop.0``.
     """
-    sums: Counter[Owner] = Counter()
+    sums: dict[Owner, N] = {}
     for symbol, value in values.items():
         prefix, _, own = symbol.split(".")[0].partition(f"{graph.name}_")
         for node in graph.nodes:
             if not prefix and f"{own}_".startswith(f"{node.name}_"):
-                sums[node.name, _stage_of(node, own)] += value
+                owner = (node.name, _stage_of(node, own))
+                sums[owner] = sums[owner] + value if owner in sums else value
     return sums
 
 

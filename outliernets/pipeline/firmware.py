@@ -6,7 +6,7 @@ import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,11 @@ from outliernets.pipeline.learning import read_clips
 from outliernets.pipeline.replay import Program, replay
 from outliernets.pipeline.stage import Work
 from outliernets.score import ScorePlan
+from outliernets.target import cycles
 
 _INCLUDE = re.compile(r'^#include "(on_\w+\.h)"', re.MULTILINE)
-Instructions = dict[str, int | None]
+N = TypeVar("N", int, float)
+PerRun = dict[str, int | None]  #: ``mel_frame``, ``network``, ``window``
 
 
 def model_id(*files: Path) -> int:
@@ -171,6 +173,7 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     )
     chosen = {number: clips[number].path for number in replayed(config, clips)}
     heard = replay(program, chosen, work.narrator)
+    estimated = cycles.estimate(program.elf, board.cpu, heard.flow)
     np.save(work.folder / "sums.npy", heard.sums)
     np.save(work.folder / "twin_sums.npy", heard.twin_sums)
     np.save(work.folder / "clips.npy", heard.owners)
@@ -182,7 +185,13 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
         "overruns": heard.overruns,
         "bad_frames": heard.bad_frames,
         "functions": dict(sorted(heard.counts.items(), key=lambda kv: (-kv[1], kv[0]))),
-        "instructions": instructions(heard.counts, graph.name, heard.frames, len(heard.sums)),
+        "instructions": per_run(heard.counts, graph.name, heard.frames, len(heard.sums)),
+        "cycles": estimated
+        and {
+            **per_run(estimated.functions, graph.name, heard.frames, len(heard.sums)),
+            "error": estimated.error,
+            "basis": estimated.basis,
+        },
         "mel_error_db": {
             "p99": float(np.quantile(heard.mel_errors, 0.99)),
             "max": float(heard.mel_errors.max()),
@@ -190,11 +199,11 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     }
 
 
-def instructions(counts: Mapping[str, int], name: str, frames: int, windows: int) -> Instructions:
-    """Return exact instructions per Mel frame, network run and window; None if not counted.
+def per_run(counts: Mapping[str, N], name: str, frames: int, windows: int) -> PerRun:
+    """Return instructions, or cycles, per Mel frame, network run and window; None if not counted.
 
-    A window is everything between sound and score: frames, network, score. The line protocol of
-    the check application is left out.
+    ``counts`` are of all functions in all runs. A window is everything between sound and score:
+    frames, network, score. The line protocol of the check application is left out.
     """
     if not counts or not windows:
         return {"mel_frame": None, "network": None, "window": None}
@@ -208,8 +217,8 @@ def instructions(counts: Mapping[str, int], name: str, frames: int, windows: int
     }
 
 
-def front_end_instructions(counts: Mapping[str, int]) -> int:
-    """Return the instructions of the front end among all functions'."""
+def front_end_instructions(counts: Mapping[str, N]) -> N:
+    """Return the instructions, or cycles, of the front end among all functions'."""
     return _sum(counts, "on_mel", "on_fft", "on_log")
 
 
@@ -218,7 +227,7 @@ def front_end_bytes(built: toolchain.Firmware, name: str) -> int:
     return _sum(dict(built.symbols), "on_mel", "on_fft", "on_log", f"{name}_")
 
 
-def _sum(counts: Mapping[str, int], *prefixes: str) -> int:
+def _sum(counts: Mapping[str, N], *prefixes: str) -> N:
     return sum(n for function, n in counts.items() if function.startswith(prefixes))
 
 

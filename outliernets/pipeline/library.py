@@ -20,6 +20,8 @@ from outliernets.pipeline import firmware
 from outliernets.pipeline.explain import explain
 from outliernets.pipeline.stage import Narrator, write_atomically
 from outliernets.reference import Reference
+from outliernets.report.timing import Cycles, timing
+from outliernets.target import cycles
 
 PROBES = 5  #: random inputs on which the target is compared with the reference
 TIMED = 500  #: runs whose median is the time, where the target is the board itself
@@ -58,7 +60,13 @@ def compile_model(
         )
         narrator.begin("run", 3, 3)
         measured = measure(graph, model, board, target_name, built.elf, elf_id)
-        groups = explain(graph, lowered, built.elf, measured["counts"], PROBES) if explained else []
+        estimated = cycles.estimate(built.elf, board.cpu, measured["flow"])
+        spent = estimated.functions if estimated else {}
+        groups = (
+            explain(graph, lowered, built.elf, measured["counts"], spent, PROBES)
+            if explained
+            else []
+        )
     report = {
         "schema": 1,
         "model": model.name,
@@ -70,7 +78,7 @@ def compile_model(
         "parity": {"network_exact": measured["exact"], "inputs": PROBES},
         "footprint": footprint(graph.name, built, measured),
         "instructions": {"mel_frame": None, "network": measured["network"], "window": None},
-        "latency_ms": {"estimated": None, **measured["latency_ms"]},
+        **_timing(estimated, graph, board, measured["latency_ms"]),
         "target": measured["target"],
         "verdict": "PASS" if measured["exact"] else "FAIL",
     }
@@ -127,19 +135,31 @@ def measure(
         client = target.Client(running, elf)
         hello = client.hello(identity)
         exact = all(client.infer(x.tobytes()) == reference.infer(x).tobytes() for x in inputs)
-        counts, version, stats = running.counts(), running.version(), client.stats()
+        counts, flow = running.counts(), running.flow()
+        version, stats = running.version(), client.stats()
         on_board = isinstance(running, target.HostTarget)
         latency = _latency(client, inputs, board) if on_board else {"measured": None}
-    network = firmware.instructions(counts, graph.name, 1, probes)["network"]
+    network = firmware.per_run(counts, graph.name, 1, probes)["network"]
     return {
         "exact": exact,
         "network": network,
         "counts": counts,
+        "flow": flow,
         "ram": hello.state_size + hello.in_size + hello.out_size,
         "latency_ms": latency,
         "stack": stats.stack_used,
         "target": {"name": target_name, "version": version},
     }
+
+
+def _timing(
+    estimated: cycles.Estimate | None, graph: Graph, board: Board, latency: dict[str, Any]
+) -> dict[str, Any]:
+    if estimated is None:
+        return timing(None, board.clock_hz, latency)
+    count = firmware.per_run(estimated.functions, graph.name, 1, PROBES)["network"] or 0
+    spent = Cycles(count, estimated.error, estimated.basis)
+    return timing(spent, board.clock_hz, latency, graph.macs / count)
 
 
 def _latency(client: target.Client, inputs: NDArray[np.int8], board: Board) -> dict[str, Any]:

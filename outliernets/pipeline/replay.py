@@ -25,7 +25,7 @@ from outliernets.importer import read
 from outliernets.pipeline.stage import Narrator
 from outliernets.reference import Reference
 from outliernets.score import ScorePlan
-from outliernets.target import Client, Result, TargetRun
+from outliernets.target import Client, Flow, Result, TargetRun
 
 NEAR_PEAK_DB = 60.0  #: bands within this of the frame's strongest count for the Mel error
 PUSH_SAMPLES = 16_000  #: samples handed to the target at a time
@@ -55,6 +55,7 @@ class Replay:
     mel_errors: NDArray[np.float32]  #: |fixed - librosa| in dB, bands near the frame's peak
     version: str  #: of the target
     counts: Mapping[str, int]  #: instructions by function
+    flow: Flow
     stack_used: int  #: bytes, high-water mark
     overruns: int
     bad_frames: int
@@ -99,7 +100,12 @@ def _replay_some(program: Program, clips: Mapping[int, Path]) -> Replay:
             results += heard
             twin.hear(pcm)
         run = TargetRun(
-            running.name, running.version(), tuple(results), running.counts(), client.stats()
+            running.name,
+            running.version(),
+            tuple(results),
+            running.counts(),
+            running.flow(),
+            client.stats(),
         )
     return Replay(
         owners=np.array(owners, np.int64),
@@ -109,6 +115,7 @@ def _replay_some(program: Program, clips: Mapping[int, Path]) -> Replay:
         mel_errors=np.concatenate(twin.errors),
         version=run.version,
         counts=run.counts,
+        flow=run.flow,
         stack_used=run.stats.stack_used,
         overruns=run.stats.overruns,
         bad_frames=run.stats.bad_frames,
@@ -169,6 +176,7 @@ def _joined(parts: Sequence[Replay]) -> Replay:
         mel_errors=np.concatenate([p.mel_errors for p in parts]),
         version=parts[0].version,
         counts=dict(counts),
+        flow=Flow.joined(p.flow for p in parts),
         stack_used=max(p.stack_used for p in parts),
         overruns=sum(p.overruns for p in parts),
         bad_frames=sum(p.bad_frames for p in parts),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from outliernets.boards import Board
 from outliernets.config import MelConfig
+from outliernets.report.timing import Cycles, timing
 
 SCHEMA = 1
 AUC_BUDGET = 0.01  #: largest |AUC float - AUC target|
@@ -36,8 +37,6 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
     """Return report.json's content."""
     facts, board = results.facts, results.board
     run, compiled = facts["run"], facts["compile"]
-    window = run["instructions"]["window"]
-    estimate = _latency_estimate(window, board, mel)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "task": results.task,
@@ -66,7 +65,7 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
             "largest_frames": compiled["largest_frames"],
         },
         "instructions": run["instructions"],
-        **estimate,
+        **_timing(run, board, facts["train"]["macs"], mel),
         "target": run["target"],
         "windows": run["windows"],
         "scores_sha256": hashlib.sha256(results.sums.astype("<u8").tobytes()).hexdigest(),
@@ -76,19 +75,21 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
     return report | {"verdict": "FAIL" if failures else "PASS", "failures": failures}
 
 
-def _latency_estimate(window: int | None, board: Board, mel: MelConfig) -> dict[str, Any]:
-    """One cycle per instruction: a stand-in until a cycle model or a board says better."""
-    ms = None if window is None else 1000.0 * window / board.clock_hz
-    return {
-        "cycles": {
-            "estimated": window,
-            "error": None,
-            "measured": None,
-            "basis": "one cycle per instruction",
-        },
-        "latency_ms": {"estimated": ms, "measured": None},
-        "real_time_share": None if ms is None else ms / mel.window_ms,
-    }
+def _timing(run: Mapping[str, Any], board: Board, macs: int, mel: MelConfig) -> dict[str, Any]:
+    """Return the time of a window: by the processor's model, or at one cycle per instruction."""
+    model, window = run.get("cycles"), run["instructions"]["window"]
+    cycles = None
+    if model:
+        cycles = Cycles(model["window"], model["error"], model["basis"])
+    elif window is not None:
+        cycles = Cycles(window, None, "one cycle per instruction: no model of this processor")
+    times = timing(
+        cycles, board.clock_hz, macs_per_cycle=macs / model["network"] if model else None
+    )
+    if model:
+        times["cycles"] |= {key: model[key] for key in ("mel_frame", "network", "window")}
+    ms = times["latency_ms"]["estimated"]
+    return times | {"real_time_share": None if ms is None else ms / mel.window_ms}
 
 
 def verdict(report: Mapping[str, Any]) -> list[str]:

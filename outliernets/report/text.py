@@ -3,6 +3,8 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from outliernets.report.timing import estimate_text
+
 LEGS = {"float": "float (Keras)", "int8": "int8 (TFLM)", "target": "on target"}
 
 
@@ -42,21 +44,25 @@ def _library_table(report: Mapping[str, Any]) -> str:
         ("RAM, check program", kib(footprint["ram"])),
         ("hot code runs from", _hot_code(footprint)),
         ("instructions per network run", count(report["instructions"]["network"])),
+        *_estimate(report, "time per network run, estimate"),
         *_measured_time(report["latency_ms"]),
         ("files", " ".join(report["files"])),
     ]
     title = f"{report['name']} on {report['board']}: {report['verdict']}"
-    groups = (
-        ["", *_group_rows(report["groups"], report["instructions"]["network"])]
-        if report.get("groups")
-        else []
-    )
+    groups = ["", *_group_rows(report["groups"], *_totals(report))] if report.get("groups") else []
     return "\n".join([title, "", *columns(rows), *groups])
 
 
-def _group_rows(groups: Sequence[Mapping[str, Any]], total: int | None) -> list[str]:
+def _totals(report: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    return report["instructions"]["network"], report["cycles"]["estimated"]
+
+
+def _group_rows(
+    groups: Sequence[Mapping[str, Any]], total: int | None, cycles: int | None
+) -> list[str]:
     """Return one row per group and stage, each with its reasons in a line below."""
-    heading = ["", "kernel", "", "MAC", "instructions", "per MAC", "table bytes", "buffer bytes"]
+    heading = ["", "kernel", "", "MAC", "instructions", "per MAC", "cycles, estimate"]
+    heading += ["table bytes", "buffer bytes"]
     rows, reasons = [heading], [""]
     for group in groups:
         rows.append(_cost_cells(group["name"], group))
@@ -66,11 +72,13 @@ def _group_rows(groups: Sequence[Mapping[str, Any]], total: int | None) -> list[
             rows.append(_cost_cells(name, stage))
             reasons.append("      " + "; ".join(stage["why"]))
         if group["stages"] and group["own_instructions"] is not None:
-            rows.append(_count_cells("  input rows, loop", group["own_instructions"]))
+            own = (group["own_instructions"], group["own_cycles"])
+            rows.append(_count_cells("  input rows, loop", *own))
             reasons.append("")
+    totals = ((total, "instructions"), (cycles, "cycles"))
     if total is not None:
-        rest = total - sum(group["instructions"] for group in groups)
-        rows.append(_count_cells("calls, ops without a function", rest))
+        left = [_rest(t, [group[key] for group in groups]) for t, key in totals]
+        rows.append(_count_cells("calls, ops without a function", *left))
         reasons.append("")
     lines = columns(rows, right=range(3, len(heading)))
     return [line for pair in zip(lines, reasons, strict=True) for line in pair if line.strip()]
@@ -85,13 +93,19 @@ def _cost_cells(name: str, costs: Mapping[str, Any]) -> list[str]:
         f"{costs['macs']:,}",
         "not counted" if spent is None else f"{spent:,}",
         "" if ratio is None else f"{ratio:.2f}",
+        "" if costs["cycles"] is None else f"{costs['cycles']:,}",
         f"{costs['table_bytes']:,}",
         f"{costs['buffer_bytes']:,}",
     ]
 
 
-def _count_cells(name: str, instructions: int) -> list[str]:
-    return [name, "", "", "", f"{instructions:,}", "", "", ""]
+def _count_cells(name: str, instructions: int | None, cycles: int | None) -> list[str]:
+    counts = ("" if n is None else f"{n:,}" for n in (instructions, cycles))
+    return [name, "", "", "", next(counts), "", next(counts), "", ""]
+
+
+def _rest(total: int | None, parts: Sequence[int | None]) -> int | None:
+    return None if total is None else total - sum(part or 0 for part in parts)
 
 
 def _unstored(group: Mapping[str, Any]) -> list[str]:
@@ -119,8 +133,6 @@ def _auc_rows(report: Mapping[str, Any]) -> list[str]:
 def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     parity, footprint = report["parity"], report["footprint"]
     counts, arch = report["instructions"], report["arch"]
-    share = report["real_time_share"]
-    latency = report["latency_ms"]["estimated"]
     exact = "bit-exact" if parity["network_exact"] else "DIFFERENT"
     return [
         ("network", f"{arch['arch']}: {arch['params']:,} parameters, {arch['macs']:,} MAC"),
@@ -141,12 +153,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("instructions per Mel frame", count(counts["mel_frame"])),
         ("instructions per network run", count(counts["network"])),
         ("instructions per window", count(counts["window"])),
-        (
-            "latency per window, estimate",
-            "not counted on this target"
-            if latency is None
-            else f"{latency:.1f} ms at one cycle per instruction, {share:.1%} of real time",
-        ),
+        *_estimate(report, "time per window, estimate"),
         ("target", f"{report['target']['name']} {report['target']['version']}"),
         ("toolchain", report["toolchain_version"]),
     ]
@@ -169,6 +176,18 @@ def _hot_code(footprint: Mapping[str, Any]) -> str:
         return "where it is stored"
     rest = f"; {left:,} bytes more found no room and run from flash" if left else ""
     return f"RAM that is kept for it: {kib(copied)}, copied from flash{rest}"
+
+
+def _estimate(report: Mapping[str, Any], title: str) -> list[tuple[str, str]]:
+    """Say how long it takes on the board, and how busy that keeps it."""
+    if report["latency_ms"]["measured"] is not None:
+        return []
+    rows = [(title, estimate_text(report))]
+    if report.get("real_time_share") is not None:
+        rows.append(("share of real time", f"{report['real_time_share']:.1%}"))
+    if report["cycles"]["macs_per_cycle"] is not None:
+        rows.append(("MAC per cycle, network", f"{report['cycles']['macs_per_cycle']:.2f}"))
+    return rows
 
 
 def _measured_time(latency: Mapping[str, Any]) -> list[tuple[str, str]]:

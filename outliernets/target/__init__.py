@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from outliernets.errors import ConfigError, near_miss
-from outliernets.target.base import Target, TargetRun
+from outliernets.target.base import Flow, Target, TargetRun
 from outliernets.target.host import HostTarget
 from outliernets.target.protocol import Client, Hello, Result, Stats
 from outliernets.target.qemu import QemuTarget
@@ -13,6 +13,7 @@ from outliernets.target.unicorn import UnicornTarget
 __all__ = [
     "TARGETS",
     "Client",
+    "Flow",
     "Hello",
     "HostTarget",
     "Result",

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outliernets.boards import Variant
 from outliernets.errors import ConfigError, TargetError, near_miss
+from outliernets.target.base import NOWHERE, Flow
 from outliernets.target.symbols import Functions
 
 CPU_MODELS = {
@@ -60,7 +62,8 @@ class Segment:
     executable: bool
 
 
-def _load_segments(elf: Path) -> list[Segment]:
+def load_segments(elf: Path) -> list[Segment]:
+    """Return the parts of a program that are loaded; TargetError if it is none."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
@@ -102,7 +105,7 @@ class Machine(ABC):
         self._native = native
         self._elf = elf
         self._limit = limit
-        self._segments = _load_segments(elf)
+        self._segments = load_segments(elf)
         self._keep: list[Any] = []  # what unicorn holds addresses of
         self._tx = np.zeros(TX_BYTES, np.uint8)
         self._rx = np.zeros(1, np.uint8)
@@ -198,6 +201,33 @@ class Machine(ABC):
         stop = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p)
         state[names.STOP] = stop.value or 0
         state[names.THUMB] = self.thumb
+    def flow(self) -> Flow:
+        """Return how often the program stepped from block to block; TargetError if too many."""
+        names = self._native.State
+        if lost := int(self._state[names.STEPS_LOST]):
+            raise TargetError(
+                f"the firmware has too many different branches to count: {lost:,} more than "
+                f"{self._native.STEP_ROOM:,} have room"
+            )
+        found = self._steps[self._steps[:, 0] != 0]
+        before, after = found[:, 0] >> np.uint64(32), found[:, 0] & np.uint64(0xFFFF_FFFF)
+        first, slots = self._addresses(before), self._addresses(after)
+        steps = zip(first.tolist(), slots.tolist(), found[:, 1].tolist(), strict=True)
+        sizes = self._lengths[after.astype(np.int64) - 1, 0]
+        return Flow(
+            {(a, b): n for a, b, n in sorted(steps)},
+            dict(sorted(zip(slots.tolist(), sizes.tolist(), strict=True))),
+        )
+
+    def _addresses(self, numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the addresses of blocks by slot + 1; NOWHERE for 0."""
+        slots = numbers.astype(np.int64) - 1
+        addresses = np.full(len(slots), NOWHERE, np.int64)
+        for first, size, start in self._ranges.astype(np.int64).tolist():
+            here = (slots >= start) & (slots < start + (size + 1) // 2)
+            addresses[here] = first + 2 * (slots[here] - start)
+        return addresses
+
         state[names.TX] = self._tx.ctypes.data
         state[names.TX_END] = TX_BYTES
 
@@ -224,6 +254,7 @@ class Machine(ABC):
             (names.CODE, self._code),
         ):
             self._state[name] = array.ctypes.data
+        self._steps = np.zeros((self._native.STEP_ROOM, 2), np.uint64)
         self._native_hook(unicorn.UC_HOOK_BLOCK, self._native.on_block.address)
 
     def _native_hook(self, kind: int, callback: int) -> None:
@@ -231,6 +262,7 @@ class Machine(ABC):
         status = self._library.uc_hook_add(
             self._uc._uch,
             ctypes.byref(handle),
+            (names.STEPS, self._steps),
             ctypes.c_int(kind),
             ctypes.c_void_p(callback),
             ctypes.c_void_p(self._state.ctypes.data),

@@ -29,6 +29,9 @@ class State(IntEnum):
     LENGTHS = auto()  #: address of [bytes, instructions] of that block, uint32 pairs
     CODE = auto()  #: address of the code's halfwords, by slot
     ELSEWHERE = auto()  #: instructions executed outside all ranges
+    PREVIOUS = auto()  #: slot of the block that ran last, plus 1; 0: none, or outside all ranges
+    STEPS = auto()  #: address of STEP_ROOM pairs [slots + 1 of two blocks, times], uint64
+    STEPS_LOST = auto()  #: steps from block to block that found no room
     RX = auto()  #: address of the bytes to receive
     RX_NEXT = auto()
     RX_END = auto()
@@ -51,11 +54,16 @@ class Reason(IntEnum):
     LIMITED = 3  #: the limit of instructions is reached
 
 
+STEP_ROOM = 1 << 16  #: different steps from block to block that can be counted
+_STEP_TRIES = 256  # places a step is looked for, from the one its hash says
+
 _SIZE = int(State.SIZE)
 _ENGINE, _STOP, _REASON = int(State.ENGINE), int(State.STOP), int(State.REASON)
 _INSTRUCTIONS, _LIMIT, _THUMB = int(State.INSTRUCTIONS), int(State.LIMIT), int(State.THUMB)
 _N_RANGES, _RANGES, _COUNTS = int(State.N_RANGES), int(State.RANGES), int(State.COUNTS)
 _LENGTHS, _CODE, _ELSEWHERE = int(State.LENGTHS), int(State.CODE), int(State.ELSEWHERE)
+_PREVIOUS, _STEPS = int(State.PREVIOUS), int(State.STEPS)
+_STEPS_LOST = int(State.STEPS_LOST)
 _RX, _RX_NEXT, _RX_END = int(State.RX), int(State.RX_NEXT), int(State.RX_END)
 _TX, _TX_NEXT, _TX_END = int(State.TX), int(State.TX_NEXT), int(State.TX_END)
 _POLLS = int(State.POLLS)
@@ -114,6 +122,27 @@ def _count(s, slot, size):  # type: ignore[no-untyped-def]
 _count_block = numba.njit(_count)
 
 
+def _step(s, here):  # type: ignore[no-untyped-def]
+    """Count the step from the block before to block ``here`` (slot + 1): a hash table."""
+    key = s[_PREVIOUS] << numba.uint64(32) | here
+    s[_PREVIOUS] = here
+    steps = carray(_as_pointer(s[_STEPS], numba.uint64), 2 * STEP_ROOM)
+    place = (key * numba.uint64(0x9E37_79B9_7F4A_7C15)) >> numba.uint64(48)
+    for _ in range(_STEP_TRIES):
+        if steps[2 * place] == key:
+            steps[2 * place + 1] += numba.uint64(1)
+            return
+        if steps[2 * place] == 0:
+            steps[2 * place] = key
+            steps[2 * place + 1] = 1
+            return
+        place = (place + numba.uint64(1)) & numba.uint64(STEP_ROOM - 1)
+    s[_STEPS_LOST] += numba.uint64(1)
+
+
+_count_step = numba.njit(_step)
+
+
 def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
     if s[_INSTRUCTIONS] >= s[_LIMIT]:  # unicorn stops before this block, and calls again for it
@@ -129,10 +158,12 @@ def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
                 lengths[2 * slot + 1] = _count_block(s, numba.int64(slot), numba.int64(size))
             n = numba.uint64(lengths[2 * slot + 1])
             carray(_as_pointer(s[_COUNTS], numba.uint64), slot + 1)[slot] += n
+            _count_step(s, slot + numba.uint64(1))
             break
     else:
         n = numba.uint64(size) >> numba.uint64(2)
         s[_ELSEWHERE] += n
+        s[_PREVIOUS] = 0
     s[_INSTRUCTIONS] += n
 
 

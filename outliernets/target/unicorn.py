@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from outliernets.boards import Board
 from outliernets.errors import MissingToolError, TargetError
-from outliernets.target.base import Target
+from outliernets.target.base import Flow, Target
 from outliernets.target.machines import Machine, create
 from outliernets.target.symbols import Functions
 
@@ -62,6 +62,10 @@ class UnicornTarget(Target):
         """Return instructions executed since the start, by function, exactly."""
         return self._running().counts(Functions(self._elf))
 
+    def flow(self) -> Flow:
+        """Return the steps from block to block so far, exactly."""
+        return self._running().flow()
+
     def version(self) -> str:
         """Return unicorn's version."""
         _require_packages()
@@ -81,3 +85,4 @@ def _require_packages() -> None:
         import unicorn  # noqa: F401
     except ImportError as error:
         raise MissingToolError(f"target unicorn needs the package {error.name}: {_HINT}") from error
+        import capstone  # noqa: F401  for the estimate of cycles

@@ -54,7 +54,7 @@ def model(tmp_path: Path) -> Path:
 def test_decisions_say_why(model: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_constants", lambda elf: {})
     graph = read(model)
-    groups = module.explain(graph, lower(graph), Path(), {}, 1)
+    groups = module.explain(graph, lower(graph), Path(), {}, {}, 1)
     rows, pooled, wide, add = groups
     assert [len(g["stages"]) for g in groups] == [2, 1, 2, 0]
     (whole,) = rows["why"]
@@ -78,7 +78,8 @@ def test_a_flavour_of_rows_may_say_less(model: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "_constants", lambda elf: {})
     monkeypatch.setattr(RowsPairs, "notes", Rows.notes)
     graph = read(model)
-    stages = [s for g in module.explain(graph, lower(graph), Path(), {}, 1) for s in g["stages"]]
+    groups = module.explain(graph, lower(graph), Path(), {}, {}, 1)
+    stages = [s for g in groups for s in g["stages"]]
     assert {s["kernel"] for s in stages} == {""}
     assert any("upsampling by 2x2 folded in" in why for s in stages for why in s["why"])
 
@@ -96,8 +97,9 @@ def test_clones_of_functions_belong_to_their_stage(model: Path, monkeypatch) -> 
         "not_both_n00_rows": 7,
         "main": 9,
     }
-    first = module.explain(graph, lower(graph), Path(), counts, 2)[0]
+    first = module.explain(graph, lower(graph), Path(), counts, {"both_n00_rows": 4.0}, 2)[0]
     assert (first["instructions"], first["own_instructions"]) == (478, 8)
+    assert (first["cycles"], first["own_cycles"]) == (2, 2)
     assert [s["instructions"] for s in first["stages"]] == [450, 20]
     assert [s["table_bytes"] for s in first["stages"]] == [12, 0]
     assert first["stages"][0]["instructions_per_mac"] == round(450 / (8 * 12 * 2 * 9), 3)
@@ -119,9 +121,14 @@ def test_the_groups_are_the_network(model: Path, tmp_path: Path, compiler, has_c
         parts = [s["instructions"] for s in group["stages"]]
         assert group["instructions"] == sum(parts) + group["own_instructions"]
         assert all(count > 0 for count in parts)
+        spent = [s["cycles"] for s in group["stages"]]
+        assert group["cycles"] == sum(spent) + group["own_cycles"]
+        assert all(0.4 * n < c < 4 * n for c, n in zip(spent, parts, strict=True))
     convolutions = [s for g in groups for s in g["stages"] if s["macs"]]
     assert all(s["table_bytes"] > 0 and s["kernel"] for s in convolutions)
     assert sum(s["macs"] for s in convolutions) <= report["macs"]
+    left = report["cycles"]["estimated"] - sum(g["cycles"] for g in groups)
+    assert 0 <= left < 200
     text = as_text(report)
     assert "moved before the upsampling" in text
     assert "works on whole maps: it joins two maps" in text

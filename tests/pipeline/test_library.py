@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from outliernets import boards
 from outliernets.errors import ConfigError
 from outliernets.pipeline import compile_model
 from outliernets.pipeline.stage import Silence
@@ -44,11 +45,34 @@ def test_on_this_machine_it_is_exact_and_timed(
     assert json.loads((tmp_path / "lib" / "library.json").read_text()) == report
 
 
-def test_elsewhere_no_time_is_claimed(model: Path, tmp_path: Path) -> None:
+@pytest.mark.emulator
+@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+def test_elsewhere_time_is_an_estimate(model: Path, tmp_path: Path, board: str) -> None:
     pytest.importorskip("unicorn")
-    report = compile_model(model, "stm32f746", tmp_path / "lib", Silence())
+    report = compile_model(model, board, tmp_path / "lib", Silence(), explained=True)
+    spent = report["cycles"]
+    assert spent["measured"] is None
+    assert 0 < spent["error"] < 0.5
+    assert 64 * 32 / 4 < spent["estimated"] < 2 * report["instructions"]["network"]
+    clock = boards.load(board).clock_hz
+    assert report["latency_ms"]["estimated"] == pytest.approx(1000 * spent["estimated"] / clock)
+    assert spent["macs_per_cycle"] == pytest.approx(64 * 32 / spent["estimated"], abs=0.001)
+    groups = sum(group["cycles"] for group in report["groups"])
+    assert 0.5 * spent["estimated"] < groups <= spent["estimated"] + 1
+    text = as_text(report)
+    assert f"ms ± {spent['error']:.0%} (model of a Cortex" in text
+    again = compile_model(model, board, tmp_path / "again", Silence(), explained=True)
+    assert again == report
+
+
+@pytest.mark.emulator
+def test_without_a_model_no_time_is_claimed(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("unicorn")
+    report = compile_model(model, "stm32f446", tmp_path / "lib", Silence())
     assert report["target"]["name"] == "unicorn"
     assert report["latency_ms"] == {"estimated": None, "measured": None}
+    assert report["cycles"]["estimated"] is None
+    assert "no model of this processor" in as_text(report)
     assert report["instructions"]["network"] > 64 * 32
     assert " us," not in as_text(report)
 

@@ -48,7 +48,7 @@ def test_exact_small_and_quick(name, board_name, compiler, tmp_path, shared):
         counts = running.counts()
     runs = len(expected)
     instructions, flash = LIMITS[name, board_name, compiler]
-    assert firmware.instructions(counts, name, 1, runs)["network"] <= instructions
+    assert firmware.per_run(counts, name, 1, runs)["network"] <= instructions
     own = sum(size for symbol, size in built.symbols if symbol.startswith(f"{name}_"))
     assert own <= flash
     assert lowered.memory.size + graph.x.size + graph.y.size <= RAM

@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from outliernets.report import as_text, verdict
+from outliernets.report.timing import Cycles, timing
 
 AUC = {"value": 0.9, "low": 0.85, "high": 0.95}
 REPORT = {
@@ -25,8 +26,12 @@ REPORT = {
         "stack_reserved": 16384,
     },
     "instructions": {"mel_frame": 70379, "network": 11544640, "window": 13800000},
-    "latency_ms": {"estimated": 63.9, "measured": None},
-    "real_time_share": 0.0624,
+    "cycles": {
+        "estimated": 9560000, "error": 0.15, "measured": None, "basis": "model of a Cortex-M7",
+        "macs_per_cycle": 0.17, "mel_frame": 50000, "network": 8000000, "window": 9560000,
+    },
+    "latency_ms": {"estimated": 44.26, "measured": None},
+    "real_time_share": 0.0432,
     "target": {"name": "unicorn", "version": "2.1.4"},
     "toolchain_version": "zig 0.17.1",
     "windows": 720,
@@ -74,7 +79,8 @@ def test_no_auc_without_abnormal_clips():
 def test_the_table_says_simulated_and_estimate():
     text = as_text(REPORT)
     assert "fan/06/6dB on stm32f746 (simulated sound): PASS" in text
-    assert "estimate" in text
+    assert "44.26 ms ± 15% (model of a Cortex-M7)" in text
+    assert "4.3%" in text
     assert "11,544,640 (exact)" in text
     assert "0.900 [0.850, 0.950]" in text
 
@@ -83,4 +89,22 @@ def test_uncounted_targets_say_so():
     report = copy.deepcopy(REPORT)
     report["instructions"] = dict.fromkeys(report["instructions"])
     report["latency_ms"]["estimated"] = report["real_time_share"] = None
+    report["cycles"] = dict.fromkeys(report["cycles"])
     assert as_text(report).count("not counted on this target") == 4
+
+
+def test_without_a_model_the_estimate_says_what_it_is():
+    times = timing(Cycles(216_000, None, "one cycle per instruction: no model"), 216_000_000)
+    assert times["latency_ms"] == {"estimated": 1.0, "measured": None}
+    assert times["cycles"]["error"] is None
+    text = as_text({**copy.deepcopy(REPORT), **times, "real_time_share": 0.001})
+    assert "1.0 ms at one cycle per instruction: no model" in text
+    assert "±" not in text
+
+
+def test_cycles_become_time_at_the_boards_clock():
+    times = timing(Cycles(432_000, 0.3, "model of something"), 216_000_000, macs_per_cycle=1 / 3)
+    assert times["latency_ms"]["estimated"] == 2.0
+    expected = {"estimated": 432_000, "error": 0.3, "measured": None}
+    assert times["cycles"] == {**expected, "basis": "model of something", "macs_per_cycle": 0.333}
+    assert timing(None, 1, {"measured": 3.0})["latency_ms"] == {"estimated": None, "measured": 3.0}

@@ -33,13 +33,22 @@ typedef struct {
 extern server_heard_t server_heard;
 
 /**
- * Answer requests for ever.
+ * Get ready to answer requests.
  *
  * @param model     what the application runs
  * @param buffer    where requests are received, aligned to 8 bytes
  * @param capacity  largest payload + ON_FRAME_OVERHEAD
  */
+void server_open(const server_model_t *model, uint8_t *buffer, uint32_t capacity);
+
+/** Answer what has arrived; returns when bsp_receive() has nothing more. */
+void server_serve(void);
+
+/** server_open(), then server_serve() for ever. */
 _Noreturn void server_run(const server_model_t *model, uint8_t *buffer, uint32_t capacity);
+
+/** Damaged frames since server_open(). */
+uint32_t server_bad_frames(void);
 
 /** Answer a request; false if the application does not know it. Defined by the application. */
 bool app_answer(const on_frame_t *request);

@@ -84,8 +84,6 @@ void on_calibrate_apply(const on_calibrate_t *c, uint32_t factor, on_alarm_confi
     alarm->release = scaled(level.mean + (margin >> 1), c->shift);
 }
 
-static uint64_t get64(const uint8_t *p) { return on_get32(p) | ((uint64_t)on_get32(p + 4) << 32); }
-
 void on_calibrate_record(uint8_t record[ON_CALIBRATE_RECORD], const on_alarm_config_t *alarm, uint32_t model,
                          uint32_t windows)
 {
@@ -102,8 +100,8 @@ void on_calibrate_record(uint8_t record[ON_CALIBRATE_RECORD], const on_alarm_con
 
 bool on_calibrate_restore(const uint8_t record[ON_CALIBRATE_RECORD], on_alarm_config_t *alarm, uint32_t model)
 {
-    const uint64_t threshold = get64(record + 16);
-    const uint64_t release = get64(record + 24);
+    const uint64_t threshold = on_get64(record + 16);
+    const uint64_t release = on_get64(record + 24);
     const uint32_t kind = ON_CALIBRATE_VERSION | (ON_CALIBRATE_RECORD << 16);
     if (on_get32(record) != MAGIC || on_get32(record + 4) != kind || on_get32(record + 8) != model ||
         on_get32(record + 12) != alarm->smoothing || release > threshold ||

@@ -38,6 +38,8 @@ uint32_t on_get32(const uint8_t *p) {
     return (uint32_t)p[0] | ((uint32_t)p[1] << 8) | ((uint32_t)p[2] << 16) | ((uint32_t)p[3] << 24);
 }
 
+uint64_t on_get64(const uint8_t *p) { return on_get32(p) | ((uint64_t)on_get32(p + 4) << 32); }
+
 void on_frame_open(on_frame_reader_t *reader, uint8_t *buffer, uint32_t capacity) {
     reader->buffer = buffer;
     reader->capacity = capacity;

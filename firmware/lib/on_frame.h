@@ -29,6 +29,10 @@
 #define ON_MSG_PUSH 0x03U
 #define ON_MSG_INFER 0x04U
 #define ON_MSG_STATS 0x05U
+#define ON_MSG_AUDIO 0x06U
+#define ON_MSG_STATUS 0x07U
+#define ON_MSG_CALIBRATE 0x08U
+#define ON_MSG_THRESHOLD 0x09U
 #define ON_MSG_REPLY 0x80U
 /** Messages of the firmware that answer no request of their own. */
 #define ON_MSG_RESULT 0xC0U
@@ -38,6 +42,7 @@
 /** Features in the answer to HELLO. */
 #define ON_FEATURE_FRONT_END 0x0001U /**< RESET and PUSH, which gives RESULTs */
 #define ON_FEATURE_ROWS 0x0002U      /**< RESET and PUSH, which gives ROWs */
+#define ON_FEATURE_DETECT 0x0004U    /**< RESET, AUDIO, STATUS, CALIBRATE, THRESHOLD; lines of JSON */
 
 /** Codes of ON_MSG_ERROR. */
 #define ON_ERROR_BAD_FRAME 1U   /**< a frame was damaged and dropped */
@@ -45,6 +50,7 @@
 #define ON_ERROR_UNKNOWN 3U     /**< no such request, or not in this firmware */
 #define ON_ERROR_MODEL 4U       /**< the model broke its contract */
 #define ON_ERROR_FAULT 5U       /**< the processor took a fault; the firmware has stopped */
+#define ON_ERROR_BAD_VALUE 6U   /**< a number in the payload is not possible */
 
 /** A whole frame inside the reader's buffer. */
 typedef struct {
@@ -96,5 +102,6 @@ void on_put64(uint8_t *p, uint64_t v);
 
 /** Load a little-endian number. */
 uint32_t on_get32(const uint8_t *p);
+uint64_t on_get64(const uint8_t *p);
 
 #endif

@@ -2,6 +2,7 @@
 
 from outliernets.codegen.detector import (
     app_files,
+    detect_app_files,
     detector_files,
     front_end_app_files,
     linker_files,
@@ -12,6 +13,7 @@ from outliernets.codegen.network import network_files
 
 __all__ = [
     "app_files",
+    "detect_app_files",
     "detector_files",
     "front_end_app_files",
     "linker_files",

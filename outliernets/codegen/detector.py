@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from outliernets.alarm import AlarmConfig
 from outliernets.codegen.render import render
 from outliernets.features.plan import MelPlan
 from outliernets.score import ScorePlan
@@ -36,6 +37,11 @@ def app_files(name: str, model_id: int, front_end: bool) -> dict[str, str]:
 def front_end_app_files(name: str, identity: int) -> dict[str, str]:
     """Return ``app_model.h``, which names a front end for ``firmware/app/front_end.c``."""
     return {"app_model.h": render("app_front_end.h.j2", name=name, id=identity)}
+
+
+def detect_app_files(alarm: AlarmConfig) -> dict[str, str]:
+    """Return ``app_detect.h``, the alarm's settings for ``firmware/app/detect.c``."""
+    return {"app_detect.h": render("app_detect.h.j2", alarm=alarm.context())}
 
 
 def linker_files(context: dict[str, Any] | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ import ctypes
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from outliernets.boards import Variant
 from outliernets.errors import ConfigError, TargetError, near_miss
 from outliernets.target.base import NOWHERE, Flow
+from outliernets.target import flash_model
+from outliernets.target.flash_model import FlashController, Sector
 from outliernets.target.symbols import Functions
 
 CPU_MODELS = {
@@ -143,6 +145,14 @@ class Machine(ABC):
         state[names.RX] = self._rx.ctypes.data
         state[names.RX_NEXT] = 0
         state[names.RX_END] = len(self._rx)
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Write into the program's memory."""
+        self._uc.mem_write(address, data)
+
+    def read_memory(self, address: int, n: int) -> bytes:
+        """Return bytes of the program's memory."""
+        return bytes(self._uc.mem_read(address, n))
 
     def run(self) -> bytes:
         """Run until the program waits for bytes (or has sent very many); return what it sent.
@@ -316,6 +326,7 @@ class Chip:
     behaviour: Behaviour
     cycles: int = 0xE000_1004  #: address of the counter of cycles; DWT.CYCCNT
     peripherals: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x4008_0000),)  #: first, end
+    sectors: Mapping[int, Sector] = field(default_factory=dict)  #: of the flash, to be written
 
 
 class Stm32(Machine):
@@ -349,6 +360,7 @@ class Stm32(Machine):
             self._uc.mem_write(segment.load_address, segment.data)
         self._values: Registers = {}
         self._cycles_at_zero = 0
+        self._flash = FlashController(self._chip.sectors, self._uc.mem_write, self._allow_flash)
         self._map_usart()
         usart = self._chip.usart & -_PAGE
         for first, end in (*self._chip.peripherals, self._CORE):
@@ -357,6 +369,13 @@ class Stm32(Machine):
                 self._map_registers(usart + _PAGE, end)
             else:
                 self._map_registers(first, end)
+
+    def _allow_flash(self, sector: Sector, written: bool) -> None:
+        import unicorn
+
+        rights = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        rights |= unicorn.UC_PROT_WRITE if written else 0
+        self._uc.mem_protect(sector.base, sector.size, rights)
 
     def _map_registers(self, first: int, end: int) -> None:
         def read(uc: Any, offset: int, size: int, user: Any) -> int:
@@ -389,11 +408,15 @@ class Stm32(Machine):
     def _read_register(self, address: int) -> int:
         if address == self._chip.cycles:
             return (self.instructions() - self._cycles_at_zero) & 0xFFFF_FFFF
+        if address in _FLASH and self._chip.sectors:
+            return self._flash.read(address)
         behaviour = self._chip.behaviour.get(address)
         return behaviour(self._values) if behaviour else self._values.get(address, 0)
 
     def _write_register(self, address: int, value: int) -> None:
         self._values[address] = value
+        if address in _FLASH and self._chip.sectors:
+            self._flash.store(address, value)
         if address == self._chip.cycles:
             self._cycles_at_zero = self.instructions() - value
 
@@ -450,6 +473,7 @@ def _g0_rcc_cfgr(values: Registers) -> int:
     return value | (value & 7) << 3  # RM0444 5.4.3: SWS follows SW
 
 
+_FLASH = (flash_model.KEYR, flash_model.SR, flash_model.CR)
 _DR = Usart(0x00, 0x04, 0x04)  # RM0390 25
 _RDR = Usart(0x1C, 0x24, 0x28)  # RM0385 31
 
@@ -460,9 +484,9 @@ _G0: Behaviour = {0x4002_1000: _g0_rcc_cr, 0x4002_1008: _g0_rcc_cfgr}
 _G0_PERIPHERALS = ((0x4000_0000, 0x4003_0000), (0x5000_0000, 0x5000_2000))
 
 CHIPS = {
-    "stm32f2": Chip(0x4000_4800, _DR, _F2),
-    "stm32f4": Chip(0x4000_4400, _DR, _F4),
-    "stm32f7": Chip(0x4001_1000, _RDR, _F7),
+    "stm32f2": Chip(0x4000_4800, _DR, _F2, sectors={11: Sector(0x080E_0000, 0x2_0000)}),
+    "stm32f4": Chip(0x4000_4400, _DR, _F4, sectors={7: Sector(0x0806_0000, 0x2_0000)}),
+    "stm32f7": Chip(0x4001_1000, _RDR, _F7, sectors={7: Sector(0x080C_0000, 0x4_0000)}),
     "stm32g0": Chip(0x4000_4400, _RDR, _G0, cycles=0x4000_0024, peripherals=_G0_PERIPHERALS),
 }  #: by machine: the USARTs are those of the boards' ST-LINKs, the counter of the G0 is TIM2.CNT
 

@@ -20,9 +20,11 @@ OVERHEAD = HEADER + 4  #: bytes beside the payload
 MAX_PAYLOAD = 1 << 24  #: of what the host takes for a frame
 REPLY = 0x80
 HELLO, RESET, PUSH, INFER, STATS = 1, 2, 3, 4, 5
+AUDIO, STATUS, CALIBRATE, THRESHOLD = 6, 7, 8, 9
 RESULT, ROW, ERROR = 0xC0, 0xC1, 0xE0
-FEATURE_FRONT_END, FEATURE_ROWS = 1, 2
+FEATURE_FRONT_END, FEATURE_ROWS, FEATURE_DETECT = 1, 2, 4
 ERROR_BAD_FRAME, ERROR_BAD_LENGTH, ERROR_UNKNOWN, ERROR_MODEL, ERROR_FAULT = 1, 2, 3, 4, 5
+ERROR_BAD_VALUE = 6
 
 _HELLO = struct.Struct("<HHIIIII")
 _RESULT = struct.Struct("<IQBII")
@@ -47,11 +49,17 @@ def encode(frame: Frame) -> bytes:
 
 
 class FrameReader:
-    """Receives bytes and finds frames in them; the twin of ``on_frame_reader_t``."""
+    """Receives bytes and finds frames in them; the twin of ``on_frame_reader_t``.
 
-    def __init__(self, max_payload: int = MAX_PAYLOAD) -> None:
+    ``stray`` is told of bytes that belong to no frame: noise, or text between frames.
+    """
+
+    def __init__(
+        self, max_payload: int = MAX_PAYLOAD, stray: Callable[[bytes], None] | None = None
+    ) -> None:
         self.bad = 0  #: frames dropped because their CRC was wrong
         self._max_payload = max_payload
+        self._stray = stray
         self._buffer = bytearray()
 
     def need(self) -> int:
@@ -88,7 +96,10 @@ class FrameReader:
 
     def _resynchronise(self) -> None:
         first = self._buffer.find(MAGIC[0], 1)
-        del self._buffer[: first if first >= 0 else len(self._buffer)]
+        end = first if first >= 0 else len(self._buffer)
+        if self._stray:
+            self._stray(bytes(self._buffer[:end]))
+        del self._buffer[:end]
 
     def _checked(self) -> Frame | None:
         end = HEADER + self._length()
@@ -104,13 +115,18 @@ class Hello:
     """Who answers: the firmware's model and limits."""
 
     protocol: int
-    front_end: bool  #: whether PUSH and RESET exist
+    features: int  #: FEATURE_...
     model_id: int
     in_size: int  #: bytes of the network's input
     out_size: int  #: bytes of its output
     max_payload: int  #: bytes
     state_size: int  #: bytes of the model's state
     model: str  #: name
+
+    @property
+    def front_end(self) -> bool:
+        """Whether PUSH and RESET exist and give RESULTs."""
+        return bool(self.features & FEATURE_FRONT_END)
 
 
 @dataclass(frozen=True)
@@ -158,17 +174,19 @@ class Client:
     ``elf`` is given), falls silent or answers something else than it was asked.
     """
 
-    def __init__(self, line: Line, elf: Path | None = None) -> None:
+    def __init__(
+        self, line: Line, elf: Path | None = None, stray: Callable[[bytes], None] | None = None
+    ) -> None:
         self._line = line
         self._elf = elf
-        self._reader = FrameReader()
+        self._reader = FrameReader(stray=stray)
         self._sequence = 0
         self._max_payload = 64
         self.infer_cycles = 0  #: cycles of the last ``infer``
 
     def hello(self, model_id: int | None = None) -> Hello:
         """Ask who is there; with ``model_id``, refuse firmware of another model."""
-        payload = self._ask(HELLO)
+        payload = self.ask(HELLO)
         if len(payload) < _HELLO.size:
             raise TargetError(f"the firmware's HELLO has {len(payload)} bytes, not {_HELLO.size}")
         fields = _HELLO.unpack_from(payload)
@@ -185,16 +203,15 @@ class Client:
                 f" expected {model_id:#010x}"
             )
         self._max_payload = largest
-        front_end = bool(features & FEATURE_FRONT_END)
-        return Hello(protocol, front_end, identity, in_size, out_size, largest, state_size, name)
+        return Hello(protocol, features, identity, in_size, out_size, largest, state_size, name)
 
     def reset(self) -> None:
         """Forget all sound: the next sample starts a new recording."""
-        self._ask(RESET)
+        self.ask(RESET)
 
     def push(self, pcm: NDArray[np.int16]) -> list[Result]:
         """Send sound (int16, any length); return the windows it finished."""
-        return [_result(*self._unpack(_RESULT, told)) for told in self._push(pcm, RESULT)]
+        return [_result(*self.unpack(_RESULT, told)) for told in self._push(pcm, RESULT)]
 
     def push_for_rows(self, pcm: NDArray[np.int16]) -> list[NDArray[np.int8]]:
         """Send sound to a front end alone; return the rows it finished."""
@@ -209,8 +226,8 @@ class Client:
         for start in range(0, len(pcm), step):
             piece = pcm[start : start + step].astype("<i2", copy=False)
             before = len(told)
-            reply = self._ask(PUSH, piece.tobytes(), {kind: told.append})
-            taken, finished = self._unpack(_PUSHED, reply)
+            reply = self.ask(PUSH, piece.tobytes(), {kind: told.append})
+            taken, finished = self.unpack(_PUSHED, reply)
             if taken != len(piece) or finished != len(told) - before:
                 raise TargetError(
                     f"the firmware took {taken} of {len(piece)} samples and announced {finished}"
@@ -220,7 +237,7 @@ class Client:
 
     def infer(self, values: bytes) -> bytes:
         """Run the network on int8 input; return its int8 output. ``infer_cycles`` has the time."""
-        payload = self._ask(INFER, values)
+        payload = self.ask(INFER, values)
         if len(payload) < 4:
             raise TargetError(f"the firmware's answer to INFER has only {len(payload)} bytes")
         self.infer_cycles = int.from_bytes(payload[:4], "little")
@@ -228,9 +245,9 @@ class Client:
 
     def stats(self) -> Stats:
         """Ask for stack use and error counts."""
-        return Stats(*self._unpack(_STATS, self._ask(STATS)))
+        return Stats(*self.unpack(_STATS, self.ask(STATS)))
 
-    def _ask(
+    def ask(
         self,
         request: int,
         payload: bytes = b"",
@@ -258,7 +275,8 @@ class Client:
             self._reader.feed(self._line.read(self._reader.need()))
         return frame
 
-    def _unpack(self, layout: struct.Struct, payload: bytes) -> tuple[Any, ...]:
+    def unpack(self, layout: struct.Struct, payload: bytes) -> tuple[Any, ...]:
+        """Return a message's numbers; raise TargetError when it is not as long as they are."""
         if len(payload) != layout.size:
             raise TargetError(
                 f"a message of the firmware has {len(payload)} bytes, not {layout.size}"

@@ -3,6 +3,20 @@
 from bisect import bisect_right
 from pathlib import Path
 
+from outliernets.errors import TargetError
+
+
+def address_of(elf: Path, name: str) -> int:
+    """Return where a program has the variable ``name``; TargetError if it has none."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as stream:
+        table = ELFFile(stream).get_section_by_name(".symtab")
+        found = table.get_symbol_by_name(name) if table else None
+    if not found:
+        raise TargetError(f"{elf} has no variable '{name}'")
+    return int(found[0]["st_value"])
+
 
 class Functions:
     """The functions of a program, to be looked up by address."""

@@ -73,6 +73,14 @@ class UnicornTarget(Target):
 
         return str(unicorn.__version__)
 
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Write into the program's memory, as a debugger does."""
+        self._running().write_memory(address, data)
+
+    def read_memory(self, address: int, n: int) -> bytes:
+        """Return bytes of the program's memory."""
+        return self._running().read_memory(address, n)
+
     def _running(self) -> Machine:
         if self._machine is None:
             raise TargetError("no firmware runs in unicorn: open() comes first")

@@ -206,10 +206,17 @@ def create_cpu(board: Board) -> Cpu:
     return lookup(board.cpu, board.name)
 
 
-def program_sources(board: Board, target: str | None, app: str = "check") -> list[Path]:
+#: what applications need of ``firmware/`` beside themselves, the server and the protocol
+_PARTS = {"detect": ("app/text.c", "lib/on_alarm.c", "lib/on_calibrate.c", "audio/ring.c")}
+
+
+def program_sources(
+    board: Board, target: str | None, app: str = "check", audio: str | None = None
+) -> list[Path]:
     """Return the hand-written C of a program: application, protocol and board support.
 
-    The model's own sources come on top.
+    ``audio`` names the source of sound, a folder of ``firmware/audio/``, if the application listens
+    to one. The model's own sources come on top.
     """
     firmware = resources.firmware()
     folders = [firmware / "bsp" / name for name in ("common", *board.variant(target).bsp)]
@@ -218,6 +225,9 @@ def program_sources(board: Board, target: str | None, app: str = "check") -> lis
             raise BuildError(f"board {board.name}: no board support in {folder}")
     apps = firmware / "app"
     sources = [apps / f"{app}.c", apps / "server.c", firmware / "lib" / "on_frame.c"]
+    sources += [firmware / part for part in _PARTS.get(app, ())]
+    if audio is not None:
+        folders.append(firmware / "audio" / audio)
     return sources + [path for folder in folders for path in sorted(folder.glob("*.c"))]
 
 
@@ -226,7 +236,7 @@ def program_includes(board: Board, target: str | None) -> list[Path]:
     firmware = resources.firmware()
     names = ("common", *board.variant(target).bsp)
     folders = [firmware / "bsp" / name for name in names]
-    return [firmware / "app", firmware / "lib", firmware / "bsp", *folders]
+    return [firmware / name for name in ("app", "lib", "audio", "bsp")] + folders
 
 
 def _no_paths(out_dir: Path) -> list[str]:

@@ -16,7 +16,7 @@ from tests.target.conftest import Build
 
 COMPILERS = ["zig", "gcc"]
 HOT = {"stub_infer", "stub_push"}
-COLD = {"main", "misbehave", "Reset_Handler", "bsp_read", "on_crc32"}
+COLD = {"main", "misbehave", "Reset_Handler", "bsp_receive", "on_crc32"}
 
 
 def changed(**settings: dict[str, object]) -> Board:

@@ -26,6 +26,7 @@
 #define SCB_CSSELR REG32(0xE000ED84U)
 #define SCB_CPACR REG32(0xE000ED88U)
 #define SCB_ICIALLU REG32(0xE000EF50U)
+#define SCB_DCIMVAC REG32(0xE000EF5CU)
 #define SCB_DCISW REG32(0xE000EF60U)
 
 /* C1.6.5 and C1.8: trace enable and the cycle counter. */

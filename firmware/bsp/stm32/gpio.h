@@ -9,6 +9,7 @@
 #define GPIO_MODER(port) REG32((port) + 0x00U)
 #define GPIO_OSPEEDR(port) REG32((port) + 0x08U)
 #define GPIO_PUPDR(port) REG32((port) + 0x0CU)
+#define GPIO_BSRR(port) REG32((port) + 0x18U)
 #define GPIO_AFR(port, pin) REG32((port) + 0x20U + 4U * ((pin) / 8U))
 
 #endif

@@ -43,17 +43,20 @@ void bsp_init(void) {
     USART_CR1(UART) = CR1_TE | CR1_RE | USART_CR1_UE;
 }
 
-void bsp_read(uint8_t *data, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        uint32_t status;
-        while (((status = USART_STATUS(UART)) & STATUS_RXNE) == 0U) {
+size_t bsp_receive(uint8_t *data, size_t n) {
+    size_t got = 0;
+    for (; got < n; got++) {
+        const uint32_t status = USART_STATUS(UART);
+        if ((status & STATUS_RXNE) == 0U) {
+            break;
         }
         if ((status & STATUS_ORE) != 0U) { /* a byte came while the last one was not yet taken */
             usart_clear_overrun(UART);
             overruns++;
         }
-        data[i] = (uint8_t)USART_RECEIVED(UART);
+        data[got] = (uint8_t)USART_RECEIVED(UART);
     }
+    return got;
 }
 
 void bsp_write(const uint8_t *data, size_t n) {

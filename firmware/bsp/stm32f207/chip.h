@@ -29,4 +29,14 @@
 #define UART_RX_PORT GPIOD
 #define UART_RX_PIN 9U
 
+/* LD3, red (UM1974). */
+#define ALARM_ENABLE RCC_AHB1ENR
+#define ALARM_ENABLE_BIT RCC_AHB1ENR_GPIOBEN
+#define ALARM_PORT GPIOB
+#define ALARM_PIN 14U
+
+/* The last sector of the flash, of 128 KiB (PM0059 2.2). */
+#define PAGE_BASE 0x080E0000U
+#define PAGE_SECTOR 11U
+
 #endif

@@ -37,12 +37,21 @@
 #define RCC_AHB1ENR_GPIOAEN (1U << 0)
 #define RCC_AHB1ENR_GPIOBEN (1U << 1)
 #define RCC_AHB1ENR_GPIODEN (1U << 3)
+#define RCC_AHB1ENR_GPIOIEN (1U << 8)
 #define RCC_APB1ENR REG32(0x40023840U)
 #define RCC_APB1ENR_USART2EN (1U << 17)
 #define RCC_APB1ENR_USART3EN (1U << 18)
 #define RCC_APB1ENR_PWREN (1U << 28)
 #define RCC_APB2ENR REG32(0x40023844U)
 #define RCC_APB2ENR_USART1EN (1U << 4)
+
+/* Why the chip started, and whether a debugger stops the watchdog with the core (debug chapters: DBGMCU). */
+#define WATCHDOG_RESET REG32(0x40023874U) /* RCC_CSR */
+#define WATCHDOG_RESET_BIT (1U << 29)
+#define WATCHDOG_FORGET_BIT (1U << 24)
+#define WATCHDOG_CLOCKS() ((void)0)
+#define WATCHDOG_FREEZE REG32(0xE0042008U) /* DBGMCU_APB1_FZ */
+#define WATCHDOG_FREEZE_BIT (1U << 12)
 
 /* Flash interface. The F7 has its ART accelerator where the others have the instruction cache. */
 #define FLASH_ACR REG32(0x40023C00U)
@@ -55,6 +64,7 @@
 #define GPIOA 0x40020000U
 #define GPIOB 0x40020400U
 #define GPIOD 0x40020C00U
+#define GPIOI 0x40022000U
 
 /* clock.c divides the core's clock by these: the buses' limits are a quarter and a half everywhere. */
 #define APB1_DIVIDER 4U

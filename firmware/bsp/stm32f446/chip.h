@@ -29,4 +29,14 @@
 #define UART_RX_PORT GPIOA
 #define UART_RX_PIN 3U
 
+/* LD2, green (UM1724). */
+#define ALARM_ENABLE RCC_AHB1ENR
+#define ALARM_ENABLE_BIT RCC_AHB1ENR_GPIOAEN
+#define ALARM_PORT GPIOA
+#define ALARM_PIN 5U
+
+/* The last sector of the flash, of 128 KiB (RM0390 3.3). */
+#define PAGE_BASE 0x08060000U
+#define PAGE_SECTOR 7U
+
 #endif

@@ -29,4 +29,14 @@
 #define UART_RX_PORT GPIOB
 #define UART_RX_PIN 7U
 
+/* LD1, green (UM1907); also D13 of the Arduino connector. */
+#define ALARM_ENABLE RCC_AHB1ENR
+#define ALARM_ENABLE_BIT RCC_AHB1ENR_GPIOIEN
+#define ALARM_PORT GPIOI
+#define ALARM_PIN 1U
+
+/* The last sector of the flash, of 256 KiB (RM0385 3.3.1). */
+#define PAGE_BASE 0x080C0000U
+#define PAGE_SECTOR 7U
+
 #endif

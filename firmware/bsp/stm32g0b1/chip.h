@@ -28,6 +28,7 @@
 #define RCC_APBENR1 REG32(0x4002103CU)
 #define RCC_APBENR1_TIM2EN (1U << 0)
 #define RCC_APBENR1_USART2EN (1U << 17)
+#define RCC_APBENR1_DBGEN (1U << 27)
 
 #define FLASH_ACR REG32(0x40022000U)
 #define FLASH_ACR_LATENCY_MASK 7U
@@ -49,5 +50,19 @@
 #define UART_TX_PIN 2U
 #define UART_RX_PORT 0x50000000U
 #define UART_RX_PIN 3U
+
+/* LD4, green (UM2324). */
+#define ALARM_ENABLE RCC_IOPENR
+#define ALARM_ENABLE_BIT RCC_IOPENR_GPIOAEN
+#define ALARM_PORT 0x50000000U /* GPIOA */
+#define ALARM_PIN 5U
+
+/* Why the chip started, and whether a debugger stops the watchdog with the core (RM0444, chapters RCC and DBG). */
+#define WATCHDOG_RESET REG32(0x40021060U) /* RCC_CSR */
+#define WATCHDOG_RESET_BIT (1U << 29)
+#define WATCHDOG_FORGET_BIT (1U << 23)
+#define WATCHDOG_CLOCKS() (RCC_APBENR1 |= RCC_APBENR1_DBGEN)
+#define WATCHDOG_FREEZE REG32(0x40015808U) /* DBG_APB_FZ1 */
+#define WATCHDOG_FREEZE_BIT (1U << 12)
 
 #endif

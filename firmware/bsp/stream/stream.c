@@ -1,4 +1,4 @@
-/* Bytes in blocks: bsp_read() and bsp_write() with buffers between them and the host. */
+/* Bytes in blocks: bsp_receive() and bsp_write() with buffers between them and the host. */
 #include "stream.h"
 
 #include "bsp.h"
@@ -20,20 +20,20 @@ void stream_flush(void) {
     output_end = 0;
 }
 
-void bsp_read(uint8_t *data, size_t n) {
-    for (size_t i = 0; i < n;) {
-        if (input_next == input_end) {
-            stream_flush();
-            input_next = 0;
-            input_end = stream_receive(input, sizeof input);
-            if (input_end == 0U) {
-                bsp_exit(0);
-            }
-        }
-        while (i < n && input_next < input_end) {
-            data[i++] = input[input_next++];
+size_t bsp_receive(uint8_t *data, size_t n) {
+    if (input_next == input_end) {
+        stream_flush();
+        input_next = 0;
+        input_end = stream_receive(input, sizeof input);
+        if (input_end == 0U) {
+            bsp_exit(0);
         }
     }
+    size_t got = 0;
+    while (got < n && input_next < input_end) {
+        data[got++] = input[input_next++];
+    }
+    return got;
 }
 
 void bsp_write(const uint8_t *data, size_t n) {

@@ -1,5 +1,5 @@
 /** @file
- * What a BSP provides when its host hands over bytes in blocks; stream.c makes bsp_read() and
+ * What a BSP provides when its host hands over bytes in blocks; stream.c makes bsp_receive() and
  * bsp_write() of it. Few large blocks: in an emulator each call of the host is dear.
  */
 #ifndef STREAM_H

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from outliernets.config import Task
+
+if TYPE_CHECKING:
+    from outliernets.report.budget import Checks
 
 F = TypeVar("F", bound=Callable[..., Any])
 FolderPath = click.Path(path_type=Path, file_okay=False)
@@ -56,6 +59,42 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress on 
 clips_option = click.option(
     "--clips", type=click.IntRange(min=2), help="Replay only this many test clips. Default: all."
 )
+
+
+def check_options(function: F) -> F:
+    """Add ``--budget``, ``--compare`` and ``--tolerance``."""
+    function = click.option(
+        "--tolerance",
+        type=click.FloatRange(min=0),
+        metavar="PERCENT",
+        help="With --compare: growth that is still fine. Default: 0.",
+    )(function)
+    function = click.option(
+        "--compare",
+        "baseline",
+        type=FilePath,
+        metavar="REPORT.json",
+        help="An older report: exit code 5 where this one needs more, naming what grew.",
+    )(function)
+    return click.option(
+        "--budget",
+        "budgets",
+        multiple=True,
+        metavar="NAME=NUMBER,... | FILE.toml",
+        help="Limits such as instructions=2.2M,flash=64K,ram=32K: exit code 5 if one is broken.",
+    )(function)
+
+
+def chosen_checks(
+    budgets: tuple[str, ...], baseline: Path | None, tolerance: float | None
+) -> "Checks":
+    """Return what the report will be held against; ConfigError now rather than after the work."""
+    from outliernets.report.budget import Checks, read_baseline, read_budgets
+
+    if tolerance is not None and baseline is None:
+        raise click.UsageError("--tolerance is for --compare REPORT.json")
+    older = None if baseline is None else read_baseline(baseline)
+    return Checks(read_budgets(budgets), older, (tolerance or 0.0) / 100)
 
 
 def stage_options(function: F) -> F:

@@ -11,6 +11,8 @@ from outliernets.cli._options import (
     FolderPath,
     arch_option,
     board_option,
+    check_options,
+    chosen_checks,
     chosen_task,
     clips_option,
     data_option,
@@ -49,6 +51,7 @@ from outliernets.errors import ParityError
 @mel_option
 @clips_option
 @stage_options
+@check_options
 @json_option
 @quiet_option
 def build(
@@ -65,6 +68,9 @@ def build(
     clips: int | None,
     first: str | None,
     last: str | None,
+    budgets: tuple[str, ...],
+    baseline: Path | None,
+    tolerance: float | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -79,11 +85,13 @@ def build(
       ongen build --task fan/06/min6dB --data /data/mimii --board stm32f746 --clips 40
       ongen build --data ./my_pump --board cortex-a72 --target qemu --toolchain gcc
       ongen build --task fan/06/6dB --board stm32f746 --from train --json
+      ongen build --task fan/06/6dB --board stm32f746 --budget flash=64K,ram=32K
     """
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig
     from outliernets.pipeline import build as run_build
 
+    checks = chosen_checks(budgets, baseline, tolerance)
     config = BuildConfig(
         task=chosen_task(task, data_dir),
         board=board,
@@ -99,6 +107,8 @@ def build(
     )
     with narrator(quiet) as tell:
         report = run_build(config, tell, first, last)
+    if "stages" not in report:
+        report = checks.applied(report)
     _show(report, as_json, config.board_folder / "report.json")
 
 
@@ -245,6 +255,7 @@ def _learn(
 @target_option
 @click.option("--toolchain", help="Compiler: zig, gcc. Default: as built.")
 @clips_option
+@check_options
 @json_option
 @quiet_option
 def run(
@@ -252,6 +263,9 @@ def run(
     target: str | None,
     toolchain: str | None,
     clips: int | None,
+    budgets: tuple[str, ...],
+    baseline: Path | None,
+    tolerance: float | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -261,13 +275,16 @@ def run(
     Examples:
       ongen run build/fan/06/6dB/stm32f746
       ongen run build/fan/06/6dB/stm32f746 --target qemu --clips 10
+      ongen run build/fan/06/6dB/stm32f746 --budget instructions=2.2M,flash=64K,ram=32K
+      ongen run build/fan/06/6dB/stm32f746 --budget budgets.toml --compare last.json
     """
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import run_again
 
+    checks = chosen_checks(budgets, baseline, tolerance)
     with narrator(quiet) as tell:
         report = run_again(folder, tell, target, clips, toolchain)
-    _show(report, as_json, folder / "report.json")
+    _show(checks.applied(report), as_json, folder / "report.json")
 
 
 @click.command("compile", short_help="Any full-int8 .tflite to a C library.")
@@ -278,6 +295,7 @@ def run(
 @target_option
 @toolchain_option
 @click.option("--explain", is_flag=True, help="Say what each group of fused ops costs, and why.")
+@check_options
 @json_option
 @quiet_option
 def compile_(
@@ -288,6 +306,9 @@ def compile_(
     target: str | None,
     toolchain: str,
     explain: bool,
+    budgets: tuple[str, ...],
+    baseline: Path | None,
+    tolerance: float | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -299,23 +320,26 @@ def compile_(
       ongen compile model.tflite --board cortex-a72 --out lib --name hear --json
       ongen compile model.tflite --board host --out lib --toolchain gcc
       ongen compile model.tflite --board stm32f746 --out lib --explain
+      ongen compile model.tflite --board stm32f746 --out lib --compare old/library.json
     """
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import compile_model
 
+    checks = chosen_checks(budgets, baseline, tolerance)
     with narrator(quiet) as tell:
         report = compile_model(model, board, out, tell, name, target, toolchain, explain)
-    _show(report, as_json, out)
+    _show(checks.applied(report), as_json, out)
 
 
 def _show(report: Mapping[str, Any], as_json: bool, written: Path | None = None) -> None:
     """Print a result to stdout, where it went to stderr; fail if its verdict is FAIL."""
     from outliernets.report import as_text
+    from outliernets.report.budget import checks_text
 
     if as_json:
         print_json(report)
     else:
-        click.echo(as_text(report))
+        click.echo("\n\n".join(filter(None, (as_text(report), checks_text(report)))))
         if written is not None:
             click.echo(f"written: {written}", err=True)
     if report.get("verdict") == "FAIL":

@@ -27,6 +27,7 @@ from outliernets.pipeline.stage import Work
 from outliernets.score import ScorePlan
 from outliernets.target import cycles
 
+SYMBOLS = 40  #: functions and tables whose sizes a report has: the largest
 _INCLUDE = re.compile(r'^#include "(on_\w+\.h)"', re.MULTILINE)
 N = TypeVar("N", int, float)
 PerRun = dict[str, int | None]  #: ``mel_frame``, ``network``, ``window``
@@ -134,7 +135,7 @@ def compile_stage(config: BuildConfig, board: Board, work: Work) -> None:
         "hot_in_flash": built.hot_in_flash,
         "stack_reserved": built.stack,
         "largest_frames": dict(sorted(built.stack_usage.items(), key=lambda kv: -kv[1])[:5]),
-        "largest_symbols": dict(built.symbols[:10]),
+        "largest_symbols": dict(built.symbols[:SYMBOLS]),
         "sections": dict(built.sections),
         "toolchain": toolchain.get(config.toolchain, board).version(),
     }
@@ -191,6 +192,7 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
             **per_run(estimated.functions, graph.name, heard.frames, len(heard.sums)),
             "error": estimated.error,
             "basis": estimated.basis,
+            "functions": dict(sorted(estimated.functions.items())),
         },
         "mel_error_db": {
             "p99": float(np.quantile(heard.mel_errors, 0.99)),

@@ -20,7 +20,7 @@ from outliernets.pipeline import firmware
 from outliernets.pipeline.explain import explain
 from outliernets.pipeline.stage import Narrator, write_atomically
 from outliernets.reference import Reference
-from outliernets.report.timing import Cycles, timing
+from outliernets.report.timing import Cycles, by_function, timing
 from outliernets.target import cycles
 
 PROBES = 5  #: random inputs on which the target is compared with the reference
@@ -79,6 +79,12 @@ def compile_model(
         "footprint": footprint(graph.name, built, measured),
         "instructions": {"mel_frame": None, "network": measured["network"], "window": None},
         **_timing(estimated, graph, board, measured["latency_ms"]),
+        "functions": by_function(
+            {k: n for k, n in measured["counts"].items() if k.startswith(f"{graph.name}_")},
+            spent or None,
+            PROBES,
+        ),
+        "symbols": dict(built.symbols[: firmware.SYMBOLS]),
         "target": measured["target"],
         "verdict": "PASS" if measured["exact"] else "FAIL",
     }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outliernets.boards import Board
 from outliernets.config import MelConfig
-from outliernets.report.timing import Cycles, timing
+from outliernets.report.timing import Cycles, by_function, timing
 
 SCHEMA = 1
 AUC_BUDGET = 0.01  #: largest |AUC float - AUC target|
@@ -66,6 +66,10 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
         },
         "instructions": run["instructions"],
         **_timing(run, board, facts["train"]["macs"], mel),
+        "functions": by_function(
+            run["functions"], (run.get("cycles") or {}).get("functions"), run["windows"]
+        ),
+        "symbols": compiled["largest_symbols"],
         "target": run["target"],
         "windows": run["windows"],
         "scores_sha256": hashlib.sha256(results.sums.astype("<u8").tobytes()).hexdigest(),

@@ -37,6 +37,22 @@ def timing(
     }
 
 
+def by_function(
+    counts: Mapping[str, int], cycles: Mapping[str, float] | None, runs: int
+) -> dict[str, dict[str, int | None]]:
+    """Return ``functions`` of a report: instructions and estimated cycles of each, of one run.
+
+    ``counts`` and ``cycles`` are of all runs. The order is that of the names.
+    """
+    return {
+        name: {
+            "instructions": round(counts[name] / runs),
+            "cycles": None if cycles is None else round(cycles.get(name, 0) / runs),
+        }
+        for name in sorted(counts)
+    }
+
+
 def estimate_text(report: Mapping[str, Any]) -> str:
     """Return a report's estimate for people: ``5.7 ms (± 15 %)`` and what it rests on."""
     ms, cycles = report["latency_ms"]["estimated"], report["cycles"]

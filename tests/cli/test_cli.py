@@ -210,3 +210,54 @@ def test_missing_tool(ongen, tmp_path, monkeypatch):
 
 def test_run_needs_a_build(ongen, tmp_path):
     one_line_error(ongen("run", tmp_path, "-q"), 2, "not a build", "report.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--budget", "flash=64Q"), "flash=64Q is not a number such as 64K"),
+        (("--budget", "nowhere.toml"), "cannot read budgets nowhere.toml"),
+        (("--compare", "nowhere.json"), "cannot read the report nowhere.json"),
+        (("--tolerance", "1"), "--tolerance is for --compare"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compile", "build", "run"])
+def test_bad_checks_are_found_before_any_work(ongen, tmp_path, command, options, says):
+    arguments = {
+        "compile": ("none.tflite", "--board", "stm32f746", "--out", tmp_path),
+        "build": ("--task", "fan/06/6dB", "--board", "stm32f746", "--out", tmp_path),
+        "run": (tmp_path,),
+    }[command]
+    code, out, err = ongen(command, *arguments, *options)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.emulator
+def test_a_broken_budget_and_a_regression_are_exit_code_5(ongen, tmp_path):
+    pytest.importorskip("unicorn")
+    b = TfliteBuilder()
+    x, y = b.activation([1, 64]), b.activation([1, 32], 0.1, -5)
+    w = b.weights([32, 64], 32, per_channel=False)
+    b.op("FULLY_CONNECTED", [x, w, b.bias(x, w, 32)], y, "FullyConnectedOptions")
+    (tmp_path / "dense.tflite").write_bytes(b.build(x, y))
+    base = ("compile", tmp_path / "dense.tflite", "--board", "stm32f746", "--out", tmp_path / "lib")
+    code, _, _ = ongen(*base, "--budget", "flash=64K,instructions=100k", "-q")
+    assert code == 0
+    code, out, err = ongen(*base, "--budget", "instructions=1k", "-q")
+    assert code == 5
+    assert "OVER" in out
+    assert "is over its budget of 1,000; most is in dense_" in err
+    report = json.loads((tmp_path / "lib" / "library.json").read_text())
+    report["instructions"]["network"] -= 10
+    for function in report["functions"].values():
+        function["instructions"] = max(0, function["instructions"] - 10)
+    (tmp_path / "old.json").write_text(json.dumps(report))
+    code, out, err = ongen(*base, "--compare", tmp_path / "old.json", "--json", "-q")
+    assert code == 5
+    assert "network grew from" in err
+    assert "dense_" in err
+    grown = [row for row in json.loads(out)["comparison"]["figures"] if row["grew"]]
+    assert [row["name"] for row in grown] == ["network"]
+    assert ongen(*base, "--compare", tmp_path / "old.json", "--tolerance", "5", "-q")[0] == 0

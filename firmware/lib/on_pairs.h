@@ -120,6 +120,13 @@ static inline int32_t on_mul_high_rounded(int32_t x, int32_t y)
 #define ON_NEXTS(first, second, p) ((first) = (p)[0], (second) = (p)[1], (p) += 2)
 #endif
 
+/* What is made of x stays behind what is written before, as a product in assembly does. */
+#if ON_DSP
+#define ON_IN_TURN(x) __asm__ volatile("" : "+r"(x))
+#else
+#define ON_IN_TURN(x) ((void)0)
+#endif
+
 /* x less 1 if it is negative: what makes rounding up of halves rounding away from zero. */
 static inline int32_t on_half_from_zero(int32_t x)
 {
@@ -129,6 +136,7 @@ static inline int32_t on_half_from_zero(int32_t x)
 /* x / 2^bits, rounded down, clamped to [0, 255]. */
 static inline int32_t on_narrow_u8(int32_t x, int32_t bits)
 {
+    ON_IN_TURN(x);
     const int32_t y = x >> bits;
 #if ON_DSP
     return (int32_t)__builtin_arm_usat(y, 8);
@@ -140,6 +148,7 @@ static inline int32_t on_narrow_u8(int32_t x, int32_t bits)
 /* x / 2^bits, rounded down, clamped to [-128, 127]. */
 static inline int32_t on_narrow_s8(int32_t x, int32_t bits)
 {
+    ON_IN_TURN(x);
     const int32_t y = x >> bits;
 #if ON_DSP
     return (int32_t)__builtin_arm_ssat(y, 8);

@@ -4,10 +4,10 @@ Python decides here what every loop reads, multiplies and stores; the templates 
 place it. Rows are kept as int16 less the zero point (``lines``), weights as pairs of int16.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import groupby, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,28 @@ from outliernets.kernels import cost
 from outliernets.kernels.axis import Axis
 from outliernets.kernels.lines import Layout, Line
 from outliernets.kernels.narrow import Form, Narrowing
+from outliernets.kernels.programs import (
+    FARTHEST,
+    READ_AHEAD,
+    Ending,
+    dot_program,
+    ending,
+    stream_program,
+    tap_program,
+    tap_reach,
+    tap_words,
+)
 from outliernets.kernels.rows import Rows, Stage, StageNote
+from outliernets.kernels.schedule import RECENT, Program, name
 from outliernets.ops._convolution import Convolution
 from outliernets.ops.conv2d import Conv2D
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
 
 STREAM_CHANNELS = 24  #: a pointwise stage with more has too many weights for the registers
-RECENT = 256  #: stages whose kernels are remembered
 TILE_SUMS = 4  #: that a tile keeps in registers
 _POINTERS = 32  #: bytes of two pointers, and of what a compiler may put between members
 SCATTER_PIXELS = 4  #: sums that one turn of a scatter adds to; a row is a multiple of them
-FAR = 254  #: words, beyond which two cannot be loaded at once
-FARTHEST = 1023  #: words, beyond which an address is not part of a load
-READ_AHEAD = 4  #: int16 values behind the end of a row that ``stream`` reads, and does not use
+UNROLL_PAIRS = 6  #: pairs of channels of one turn of a loop over them, at most
 UNROLL = 8  #: outputs of one turn of a loop over pixels, at most
 
 
@@ -68,7 +77,7 @@ class RowsPairs(Rows):
         """int16 values of each of the shared rows."""
         sizes: dict[int, int] = {}
         for i, which in self._passing().items():
-            sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row + READ_AHEAD)
+            sizes[which] = max(sizes.get(which, 0), _line(self.stages[i]).row + 2 * READ_AHEAD)
         return [sizes[which] for which in sorted(sizes)]
 
     def notes(self) -> tuple[StageNote, ...]:
@@ -288,121 +297,13 @@ def pack(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
 # --- taps: a kernel slides along one plane ------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Term:
-    """One product of pairs: a word of a row, or what straddles two, by a word of weights."""
-
-    word: int
-    straddles: bool  #: the pair is the high half of ``word`` and the low half of the next
-    exchanged: bool
-    weight: int
-
-
-@dataclass(frozen=True)
-class TapProgram:
-    """What one turn of the loop along a row does, for every source row alike."""
-
-    words: int  #: words of the row that are read
-    outputs: tuple[tuple[Term, ...], ...]
-
-    def context(self, rows: int, weights_per_row: int, pitch: int) -> dict[str, Any]:
-        """Return the steps in an order that needs few registers.
-
-        Outputs that begin in the same word are summed side by side, row after row: so a word is
-        kept for no longer than one row. ``pitch`` is the number of words to the next source row.
-        """
-        steps: list[dict[str, Any]] = []
-        for base, group in groupby(range(len(self.outputs)), lambda o: self.outputs[o][0].word):
-            outputs = list(group)
-            for row in range(rows):
-                steps += self._fetch(outputs, base, row * pitch)
-                steps += self._dots(outputs, base, row, weights_per_row)
-            steps += [{"kind": "out", "output": o, "sum": i} for i, o in enumerate(outputs)]
-        used = [f"{step['name']}" for step in steps if step["kind"] in ("word", "far", "straddle")]
-        used += [name for step in steps if step["kind"] == "words" for name in step["names"]]
-        sums = [f"sum{step['sum']}" for step in steps if step["kind"] == "out"]
-        return {"steps": steps, "names": list(dict.fromkeys(sums + sorted(used)))}
-
-    def _fetch(self, outputs: Sequence[int], base: int, start: int) -> list[dict[str, Any]]:
-        """Return the steps that read the words of a row, two at once where both are needed."""
-        terms = [term for o in outputs for term in self.outputs[o]]
-        straddled = sorted({t.word for t in terms if t.straddles})
-        words = sorted({t.word for t in terms} | {w + 1 for w in straddled})
-        steps: list[dict[str, Any]] = []
-        while words:
-            word = words.pop(0)
-            at = start + word
-            name = f"x{word - base}"
-            if words and words[0] == word + 1 and at <= FAR:
-                words.pop(0)
-                names = [name, f"x{word + 1 - base}"]
-                steps.append({"kind": "words", "names": names, "at": at})
-            else:
-                kind = "word" if at <= FARTHEST else "far"
-                steps.append({"kind": kind, "name": name, "at": at})
-        for word in straddled:
-            first = word - base
-            steps.append(
-                {"kind": "straddle", "name": f"x{first}s", "of": [f"x{first}", f"x{first + 1}"]}
-            )
-        return steps
-
-    def _dots(
-        self, outputs: Sequence[int], base: int, row: int, weights_per_row: int
-    ) -> list[dict[str, Any]]:
-        """Return the products of a row."""
-        return [
-            {
-                "kind": "dot",
-                "sum": i,
-                "operand": f"x{term.word - base}{'s' if term.straddles else ''}",
-                "exchanged": term.exchanged,
-                "weight": row * weights_per_row + term.weight,
-                "first": row == 0 and term is self.outputs[o][0],
-            }
-            for i, o in enumerate(outputs)
-            for term in self.outputs[o]
-        ]
-
-
-def tap_words(axis: Axis) -> list[tuple[int, int]]:
-    """Return (phase, first tap) of each word of weights of one source row."""
-    phases = dict.fromkeys(axis.phase(o) for o in range(min(axis.period, axis.outputs)))
-    return [(p, t) for p in phases for t in range(0, _tap_count(axis, p), 2)]
-
-
-def tap_program(axis: Axis, outputs: Sequence[int]) -> TapProgram:
-    """Plan how neighbouring outputs are computed from words, the first at their first source."""
-    index = {key: i for i, key in enumerate(tap_words(axis))}
-    origin = axis.first(outputs[0])
-    words = 0
-    program = []
-    for output in outputs:
-        phase, start = axis.phase(output), axis.first(output) - origin
-        count = _tap_count(axis, phase)
-        terms = []
-        for tap in range(0, count, 2):
-            cell = start + tap
-            odd = cell % 2 == 1
-            straddles = odd and tap + 1 < count
-            terms.append(Term(cell // 2, straddles, odd, index[phase, tap]))
-            words = max(words, cell // 2 + 1 + straddles)
-        program.append(tuple(terms))
-    return TapProgram(words, tuple(program))
-
-
-@cache
-def _tap_count(axis: Axis, phase: int) -> int:
-    return int(axis.folding(phase).any(axis=1).sum())
-
-
-def _turns(axis: Axis) -> tuple[int, list[int], list[int]]:
+def _turns(axis: Axis) -> tuple[int, range, range]:
     """Return (turns, outputs of a turn, outputs that remain); a turn moves by whole words."""
     group = axis.period * (1 if axis.step % 2 == 0 else 2)
     while group * 2 <= UNROLL:
         group *= 2
     turns = axis.outputs // group
-    return turns, list(range(group)), list(range(turns * group, axis.outputs))
+    return turns, range(group), range(turns * group, axis.outputs)
 
 
 @cache
@@ -411,8 +312,8 @@ def _cells_read(axis: Axis) -> int:
     turns, turn, rest = _turns(axis)
     moved = turns * len(turn) // axis.period * axis.step
     last = moved - len(turn) // axis.period * axis.step if turns else 0
-    reads = [last + 2 * tap_program(axis, turn).words] if turns else []
-    reads += [moved + 2 * tap_program(axis, rest).words] if rest else []
+    reads = [last + 2 * tap_reach(axis, turn)] if turns else []
+    reads += [moved + 2 * tap_reach(axis, rest)] if rest else []
     return max(reads)
 
 
@@ -427,10 +328,10 @@ def _taps(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     ]
     return {
         "turns": turns,
-        "turn": _program(stage, turn, len(words)) if turns else None,
+        "turn": _tap_program(stage, turn, n, loops=True) if turns else None,
         "turn_outputs": len(turn),
         "advance": len(turn) // axis.period * axis.step // 2,
-        "rest": _program(stage, rest, len(words)) if rest else None,
+        "rest": _tap_program(stage, rest, n, loops=False) if rest else None,
         "weights_per_row": len(words),
         "channels": outputs,
         "input_channels": inputs,
@@ -442,9 +343,13 @@ def _taps(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     }
 
 
-def _program(stage: Stage, outputs: Sequence[int], weights_per_row: int) -> dict[str, Any]:
-    pitch = _line(stage).pitch // 2
-    return tap_program(stage.columns, outputs).context(stage.rows.taps, weights_per_row, pitch)
+def _tap_program(stage: Stage, outputs: range, n: Narrowing, loops: bool) -> Program:
+    rows, pitch = stage.rows.taps, _line(stage).pitch // 2
+    return tap_program(stage.columns, outputs, rows, pitch, _ending(n), loops)
+
+
+def _ending(n: Narrowing) -> Ending:
+    return ending(n.form.value, n.one_shift)
 
 
 def _tap_table(
@@ -473,12 +378,15 @@ def _stream(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
     weights = _channel_pairs(_scaled(stage.folded(0, 0), n))[:, 0, 0]  # [output, pair]
     width = stage.columns.outputs
     unroll = min(UNROLL, width)
+    turns, rest, end = width // unroll, width % unroll, _ending(n)
+    turn = stream_program(line.pairs, unroll, end, width > unroll)
     return {
         "pairs": line.pairs,
-        "unroll": unroll,
-        "turns": width // unroll,
-        "rest": width % unroll,
-        "words": width * line.pairs if width == unroll else None,  # of all pixels, if in one turn
+        "ahead": [name(x) for x in turn.inputs],
+        "turn": turn,
+        "turns": turns,
+        "turn_outputs": unroll,
+        "rest": stream_program(line.pairs, rest, end, False) if rest else None,
         "channels": stage.channels[1],
         "table": np.concatenate([weights, _numbers(stage, n, offset)], axis=1).ravel().tolist(),
         "table_channel": line.pairs + (3 if n.one_shift else 4),
@@ -569,44 +477,21 @@ def _tile_loops(stage: Stage, line: Line, pixels: int, wide: int) -> dict[str, A
 
 
 def _tile_program(axis: Axis, line: Line, pixels: int, wide: int) -> dict[str, Any]:
-    """Words of one pair of channels that a tile reads, and the products of each."""
-    products = [
-        [(p, w - p * axis.step) for p in range(pixels) if 0 <= w - p * axis.step < axis.taps]
-        for w in range((pixels - 1) * axis.step + axis.taps)
-    ]
+    """The products of one turn over pairs of channels."""
+    reach = (pixels - 1) * axis.step + axis.taps
+    words = line.plane // 2
+    most = max(1, min(UNROLL_PAIRS, (FARTHEST - reach) // words + 1))
+    unroll = _divisor(line.pairs, most)
+    loops = line.pairs > unroll
     return {
         "pixels": pixels,
         "wide": wide,
-        "taps": axis.taps,
         "step": axis.step,
-        "reads": _reads(products),
-        "pairs": line.pairs,
-        "unroll": _divisor(line.pairs, 6),
+        "turn": dot_program(pixels, wide, axis.taps, axis.step, words, unroll, loops),
+        "turns": line.pairs // unroll,
+        "unroll": unroll,
+        "turn_words": unroll * words,
     }
-
-
-def _reads(products: Sequence[Sequence[tuple[int, int]]]) -> list[dict[str, Any]]:
-    """Return the loads of words, two at a time where both are needed, and what they multiply.
-
-    A product is (which of the two words, pixel, tap).
-    """
-    reads = []
-    word = 0
-    while word < len(products):
-        both = word + 1 < len(products) and bool(products[word + 1])
-        used = [products[word], products[word + 1]] if both else [products[word]]
-        if products[word]:
-            reads.append(
-                {
-                    "word": word,
-                    "both": both,
-                    "products": [(h, p, t) for h, some in enumerate(used) for p, t in some],
-                }
-            )
-            word += len(used)
-        else:
-            word += 1
-    return reads
 
 
 # --- scatter: each source row is added to all the sums it belongs to, and forgotten -------------

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outliernets.graph import Graph, Node
+from outliernets.kernels.schedule import Program
 
 Context = Mapping[str, Any]
 Steps = Mapping[str, float]
@@ -18,7 +19,6 @@ Steps = Mapping[str, float]
 #: Registers that hold values while a loop runs. How many there are, and what it costs to want more,
 #: is the compiler's secret: a cost for each of these bounds makes any convex function.
 REGISTERS = (12, 13, 14, 16)
-READ_AHEAD = 3  #: words of a row that a stream holds
 WORD = 4  #: bytes of a table's entry, unless it is an int8
 
 
@@ -170,10 +170,10 @@ def _taps(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     channels = calls * stage["channels"]
     loops = [Loop(channels, {"begin": 1, "weight": weights})]
     if stage["turn"]:
-        turn = {"turn": 1, **_tap_steps(stage, stage["turn"], loops=True)}
+        turn = {"turn": 1, **_program(stage, stage["turn"], 1)}
         loops.append(Loop(channels * stage["turns"], turn))
     if stage["rest"]:
-        loops.append(Loop(channels, _tap_steps(stage, stage["rest"], loops=False)))
+        loops.append(Loop(channels, _program(stage, stage["rest"], 0)))
     yield Function(f"{name}_channel", "taps_channel", tuple(loops), WORD * len(stage["table"]))
     padding = max(0, _first(rows, calls - 1) + rows["taps"] - rows["source"])
     cleared = padding * stage["input_channels"]
@@ -190,35 +190,20 @@ def _taps(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     )
 
 
-def _tap_steps(stage: Context, program: Context, loops: bool) -> dict[str, int]:
-    kinds = Counter(step["kind"] for step in program["steps"])
-    return {
-        "dot": kinds["dot"],
-        "load": kinds["word"] + kinds["words"] + kinds["far"],
-        "far": kinds["far"],
-        "straddle": kinds["straddle"],
-        **_narrow(stage, kinds["out"]),
-        **_reloads(stage, program, loops),
-    }
+def _program(stage: Context, program: Program, others: int) -> dict[str, int]:
+    """What a turn does; ``others`` are pointers that no step uses.
 
-
-def _reloads(stage: Context, program: Context, loops: bool) -> dict[str, int]:
-    """How many constants a turn has to read again since the registers do not hold all.
-
-    Those that are used least are left in memory.
+    Constants for which there is no register are read again: those that are used least.
     """
-    uses: Counter[str] = Counter()
-    for step in program["steps"]:
-        if step["kind"] == "dot":
-            uses.update([f"w{step['weight']}"] + ["bias"] * step["first"])
-        elif step["kind"] == "out":
-            uses.update(["multiplier", "addend", "out"])
-            uses.update(["shift"] * (stage["narrow"]["numbers"] - 3))
-        elif step["kind"] != "straddle":
-            uses["row"] += 1
-    if loops:
-        uses.update(["row", "out", "end"])
-    return _beyond(_held(program["steps"]), sorted(uses.values()))
+    count = program.counts
+    return {
+        "dot": count["dot"] + count["dotx"],
+        "load": sum(count[kind] for kind in ("word", "far", "next", "nexts")),
+        "far": count["far"],
+        "straddle": count["straddle"],
+        **_narrow(stage, count["out"]),
+        **_beyond(program.held, sorted([*program.constants.values(), *[1] * others])),
+    }
 
 
 def _beyond(held: int, uses: Sequence[int]) -> dict[str, int]:
@@ -230,72 +215,36 @@ def _beyond(held: int, uses: Sequence[int]) -> dict[str, int]:
     return {f"beyond_{r}": sum(uses[: max(0, wanted - r)]) for r in REGISTERS}
 
 
-def _held(steps: Sequence[Context]) -> int:
-    """Return how many sums and words of rows are held at a time, at most."""
-    held: set[str] = set()
-    most = 0
-    for step in reversed(steps):
-        made, used = _made_and_used(step)
-        held = (held - made) | used
-        most = max(most, len(held))
-    return most
-
-
-def _made_and_used(step: Context) -> tuple[set[str], set[str]]:
-    match step["kind"]:
-        case "dot":
-            total = f"sum{step['sum']}"
-            return {total}, {step["operand"]} | (set() if step["first"] else {total})
-        case "straddle":
-            return {step["name"]}, set(step["of"])
-        case "words":
-            return set(step["names"]), set()
-        case "out":
-            return set(), {f"sum{step['sum']}"}
-    return {step["name"]}, set()
-
-
 def _stream(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     name, pairs, numbers = stage["name"], stage["pairs"], stage["narrow"]["numbers"]
     channels = calls * stage["channels"]
-    others = pairs + numbers + 3  # weights, numbers, pointers
-    pixel = {
-        "dot": pairs,
-        "load": pairs,
-        **_narrow(stage, 1),
-        **_beyond(READ_AHEAD, [1] * others),
-    }
-
-    def pixels(count: int) -> dict[str, int]:
-        return {step: count * n for step, n in pixel.items()}
-
     loops = [
         Loop(channels, {"begin": 1, "weight": pairs + numbers}),
-        Loop(channels * stage["turns"], {"turn": 1, **pixels(stage["unroll"])}),
+        Loop(channels * stage["turns"], {"turn": 1, **_program(stage, stage["turn"], 1)}),
     ]
     if stage["rest"]:
-        loops.append(Loop(channels, pixels(stage["rest"])))
+        loops.append(Loop(channels, _program(stage, stage["rest"], 0)))
     yield Function(f"{name}_channel", "stream_channel", tuple(loops), WORD * len(stage["table"]))
     yield Function(name, "stream", (*_begin(stage, calls, sources), Loop(channels, {"channel": 1})))
 
 
 def _dots(stage: Context) -> tuple[dict[str, int], int]:
     """What one turn over pairs of channels does, and how many turns there are."""
-    weights, unroll = stage["taps"] * stage["wide"], stage["unroll"]
-    products = sum(len(read["products"]) for read in stage["reads"])
-    both = any(read["both"] for read in stage["reads"])
-    turns = stage["pairs"] // unroll
-    sums = stage["pixels"] * stage["wide"]
-    loops = turns > 1
-    held = sums + (1 + both) + (3 if loops else 4)  # pointers, and what ends the innermost loop
-    one = {
-        "dot": products * stage["wide"],
-        "load": len(stage["reads"]) + -(-weights // 2),
-        "advance": 1,
-        **{k if loops else f"{k}_once": n for k, n in _beyond(held, [1] * weights).items()},
+    program, turns = stage["turn"], stage["turns"]
+    count, loops = program.counts, int(turns > 1)
+    held = program.held + (3 if loops else 4)  # pointers, and what ends the innermost loop
+    unroll = stage["unroll"]
+    weights = (2 * count["nexts"] + count["next"]) // unroll
+    steps = {
+        "dot": count["dot"],
+        "load": sum(count[kind] for kind in ("word", "far", "next", "nexts")),
+        "far": count["far"],
+        **{
+            k if loops else f"{k}_once": unroll * n for k, n in _beyond(held, [1] * weights).items()
+        },
+        "pair_turn": loops,
     }
-    turn = {step: unroll * n for step, n in one.items()}
-    return {**turn, "pair_turn": int(loops)}, turns
+    return steps, turns
 
 
 def _tile(stage: Context, calls: int, sources: int) -> Iterator[Function]:

@@ -15,9 +15,10 @@ ROLES = ("code", "hot_code", "data", "hot_data", "stack", "spare")
 HOT_MARK = "/* hot functions: named here when their sizes are known */"
 STACK_BYTES = 0x4000  #: reserved when a board does not say
 _REQUIRED: dict[str, type] = {"title": str, "family": str, "cpu": str, "clock_hz": int, "bsp": list}
-_OPTIONAL: dict[str, type] = {"stack": int, "memory": list, "targets": dict}
+_OPTIONAL: dict[str, type] = {"stack": int, "memory": list, "targets": dict, "flash": dict}
 _MEMORY_REQUIRED: dict[str, type] = {"name": str, "base": int, "size": int, "role": str}
 _MEMORY_OPTIONAL: dict[str, type] = {"alias": int}
+_FLASH_REQUIRED: dict[str, type] = {"pyocd": str, "openocd": list}
 _TARGET_REQUIRED: dict[str, type] = {"machine": str}
 _TARGET_OPTIONAL: dict[str, type] = {"bsp": list, "memory": list, "stack": int}
 
@@ -81,6 +82,14 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Chip:
+    """What the programs that write flash call a chip; st-flash asks the chip itself."""
+
+    pyocd: str  #: as ``pyocd list --targets`` has it
+    openocd: tuple[str, ...]  #: configuration files, of its debug probe and of itself
+
+
+@dataclass(frozen=True)
 class Board:
     """A board as ``boards/<name>.toml`` describes it."""
 
@@ -91,6 +100,7 @@ class Board:
     clock_hz: int
     native: Variant  #: the board itself
     targets: Mapping[str, Variant] = field(hash=False)  #: by target name: ``unicorn``, ``qemu``
+    chip: Chip | None = None  #: None: its flash cannot be written
 
     @property
     def memory(self) -> tuple[Memory, ...]:
@@ -154,9 +164,18 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
             raise ConfigError(f"{there} must be a table")
         _check_keys(there, settings, _TARGET_REQUIRED, _TARGET_OPTIONAL)
         targets[name] = _variant(there, settings, table)
-    return Board(
-        path.stem, table["title"], table["family"], table["cpu"], table["clock_hz"], native, targets
-    )
+    facts = (path.stem, table["title"], table["family"], table["cpu"], table["clock_hz"])
+    return Board(*facts, native, targets, _chip(where, table.get("flash")))
+
+
+def _chip(where: str, settings: dict[str, Any] | None) -> Chip | None:
+    if settings is None:
+        return None
+    there = f"{where}: [flash]"
+    _check_keys(there, settings, _FLASH_REQUIRED, {})
+    if not all(isinstance(file, str) for file in settings["openocd"]):
+        raise ConfigError(f"{there}: openocd must be a list of names of configuration files")
+    return Chip(settings["pyocd"], tuple(settings["openocd"]))
 
 
 def _variant(where: str, settings: dict[str, Any], board: dict[str, Any]) -> Variant:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets import boards, evaluate, resources
+from outliernets import boards, evaluate, resources, target
 from outliernets.config import MelConfig, Task
 from outliernets.data import Dataset
 from outliernets.errors import ConfigError, UnsupportedModelError
@@ -76,7 +76,7 @@ class _Stages:
 
     def firmware(self) -> tuple[Stage, ...]:
         config, board = self.config, firmware.load_board(self.config)
-        where = [board, config.target_name]
+        where = [board, config.built_for]
         return (
             self.stage(
                 "emit", ("features", "quantize"),
@@ -91,7 +91,7 @@ class _Stages:
             ),
             self.stage(
                 "run", ("data", "features", "quantize", "emit", "compile"),
-                lambda: [where, config.clips, cycles.VERSION],
+                lambda: [where, config.target_name, config.clips, cycles.VERSION],
                 lambda work: firmware.run_stage(config, board, self.facts["emit"], work),
             ),
         )  # fmt: skip
@@ -109,8 +109,11 @@ class _Stages:
         number = stage_names().index(name) + 1
         if name in LEARNING:
             return self.config.task_folder / f"{number:02d}_{name}"
-        usual = self.config.target in (None, boards.load(str(self.config.board)).default_target)
-        other = "" if usual else f"-{self.config.target}"
+        where = self.config.built_for
+        if name == "run" and target.is_port(self.config.target_name):
+            where = "serial"
+        usual = where == boards.load(str(self.config.board)).default_target
+        other = "" if usual else f"-{where}"
         return self.config.board_folder / f"{number:02d}_{name}{other}"
 
 
@@ -219,6 +222,18 @@ def run_again(
 
     ``target`` None: the board's first.
     """
+    config = remembered(folder)
+    config = replace(
+        config,
+        target=target,
+        toolchain=toolchain or config.toolchain,
+        clips=clips if clips is not None else config.clips,
+    )
+    return build(config, narrator, first="run")
+
+
+def remembered(folder: Path) -> BuildConfig:
+    """Return the choices of a finished build, to run on the board's first target."""
     try:
         choices = json.loads((folder / SETTINGS).read_text())
     except OSError:
@@ -228,20 +243,18 @@ def run_again(
         ) from None
     except ValueError as error:
         raise ConfigError(f"{folder / SETTINGS}: damaged ({error}); build again") from None
-    config = BuildConfig(
+    return BuildConfig(
         task=Task.parse(choices["task"]),
         board=choices["board"],
         data=Path(choices["data"]) if choices["data"] else None,
         arch=choices["arch"],
-        target=target,
-        toolchain=toolchain or choices["toolchain"],
+        toolchain=choices["toolchain"],
         out=Path(choices["out"]),
         seed=choices["seed"],
         steps=choices["steps"],
-        clips=clips if clips is not None else choices["clips"],
+        clips=choices["clips"],
         mel=MelConfig(**choices.get("mel", {})),
     )
-    return build(config, narrator, first="run")
 
 
 def evaluation(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from outliernets import boards
+from outliernets import boards, target
 from outliernets.config import SEED, MelConfig, Task
 
 DEFAULT_OUT = Path("build")
@@ -31,6 +31,13 @@ class BuildConfig:
         """Where the firmware runs."""
         assert self.board is not None
         return self.target or boards.load(self.board).default_target
+
+    @property
+    def built_for(self) -> str:
+        """The target whose program runs there: a board at a port has that of its first target."""
+        assert self.board is not None
+        at_port = target.is_port(self.target_name)
+        return boards.load(self.board).default_target if at_port else self.target_name
 
     @property
     def task_folder(self) -> Path:

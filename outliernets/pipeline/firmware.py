@@ -26,6 +26,7 @@ from outliernets.pipeline.replay import Program, replay
 from outliernets.pipeline.stage import Work
 from outliernets.score import ScorePlan
 from outliernets.target import cycles
+from outliernets.target.cycles import memory
 
 SYMBOLS = 40  #: functions and tables whose sizes a report has: the largest
 _INCLUDE = re.compile(r'^#include "(on_\w+\.h)"', re.MULTILINE)
@@ -94,7 +95,7 @@ def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) ->
             name, mel_plan(config, work.inputs["features"], graph), score_plan(graph, threshold)
         )
         | codegen.app_files(name, model_id(model, standardizer), front_end=True)
-        | codegen.linker_files(linker_context(board, config.target_name))
+        | codegen.linker_files(linker_context(board, config.built_for))
     )
     write_sources(files, work.folder)
     work.facts |= {"name": name, "model_id": model_id(model, standardizer), "macs": graph.macs}
@@ -125,7 +126,7 @@ def link(
 
 def compile_stage(config: BuildConfig, board: Board, work: Work) -> None:
     """Build ``firmware.elf``; the facts are its sizes."""
-    built = link(work.inputs["emit"], board, config.target_name, config.toolchain, work.folder)
+    built = link(work.inputs["emit"], board, config.built_for, config.toolchain, work.folder)
     shutil.rmtree(work.folder / "obj", ignore_errors=True)
     (work.folder / "build.log").unlink(missing_ok=True)  # names folders of this machine
     work.facts |= {
@@ -179,7 +180,8 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     np.save(work.folder / "twin_sums.npy", heard.twin_sums)
     np.save(work.folder / "clips.npy", heard.owners)
     work.facts |= {
-        "target": {"name": config.target_name, "version": heard.version},
+        "target": {"name": heard.target, "version": heard.version},
+        "cycles_measured": None if heard.cycles is None else int(np.median(heard.cycles)),
         "windows": len(heard.sums),
         "frames": heard.frames,
         "stack_used": heard.stack_used,
@@ -188,12 +190,7 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
         "functions": dict(sorted(heard.counts.items(), key=lambda kv: (-kv[1], kv[0]))),
         "instructions": per_run(heard.counts, graph.name, heard.frames, len(heard.sums)),
         "cycles": estimated
-        and {
-            **per_run(estimated.functions, graph.name, heard.frames, len(heard.sums)),
-            "error": estimated.error,
-            "basis": estimated.basis,
-            "functions": dict(sorted(estimated.functions.items())),
-        },
+        and cycle_facts(estimated, program.elf, board, graph.name, heard.frames, len(heard.sums)),
         "mel_error_db": {
             "p99": float(np.quantile(heard.mel_errors, 0.99)),
             "max": float(heard.mel_errors.max()),
@@ -216,6 +213,30 @@ def per_run(counts: Mapping[str, N], name: str, frames: int, windows: int) -> Pe
         "mel_frame": round(mel / frames),
         "network": round(network / windows),
         "window": round((mel + network + score) / windows),
+    }
+
+
+def cycle_facts(
+    estimated: cycles.Estimate, elf: Path, board: Board, name: str, frames: int, windows: int
+) -> dict[str, Any]:
+    """Return estimated cycles per Mel frame, network run and window, with waits for memory.
+
+    ``memory``: the waits of a window; ``error``: relative, of the window (of the network alone, if
+    there are no frames); ``functions``: cycles of all windows, without waits.
+    """
+    spent = per_run(estimated.functions, name, max(frames, 1), windows)
+    waits = {
+        "mel_frame": memory.waits(elf, board, rf"{name}_(?!n\d).*|on_.*") if frames else 0.0,
+        "network": memory.waits(elf, board, rf"{name}_n\d.*"),
+    }
+    waits["window"] = waits["network"] + waits["mel_frame"] * frames / windows
+    total = {key: (value or 0) + round(waits[key]) for key, value in spent.items()}
+    return {
+        **total,
+        "memory": round(waits["window"]),
+        "error": memory.error(estimated.error, waits["window"], total["window"]),
+        "basis": estimated.basis,
+        "functions": dict(sorted(estimated.functions.items())),
     }
 
 
@@ -245,7 +266,7 @@ def load_board(config: BuildConfig) -> Board:
     """Return the build's board; check that it runs on the build's target."""
     assert config.board is not None
     board = boards.load(config.board)
-    board.variant(config.target_name)
+    board.variant(config.built_for)
     return board
 
 

@@ -61,6 +61,7 @@ def compile_model(
         narrator.begin("run", 3, 3)
         measured = measure(graph, model, board, target_name, built.elf, elf_id)
         estimated = cycles.estimate(built.elf, board.cpu, measured["flow"])
+        times = _timing(estimated, graph, board, built.elf, measured["latency_ms"])
         spent = estimated.functions if estimated else {}
         groups = (
             explain(graph, lowered, built.elf, measured["counts"], spent, PROBES)
@@ -78,7 +79,7 @@ def compile_model(
         "parity": {"network_exact": measured["exact"], "inputs": PROBES},
         "footprint": footprint(graph.name, built, measured),
         "instructions": {"mel_frame": None, "network": measured["network"], "window": None},
-        **_timing(estimated, graph, board, measured["latency_ms"]),
+        **times,
         "functions": by_function(
             {k: n for k, n in measured["counts"].items() if k.startswith(f"{graph.name}_")},
             spent or None,
@@ -143,8 +144,8 @@ def measure(
         exact = all(client.infer(x.tobytes()) == reference.infer(x).tobytes() for x in inputs)
         counts, flow = running.counts(), running.flow()
         version, stats = running.version(), client.stats()
-        on_board = isinstance(running, target.HostTarget)
-        latency = _latency(client, inputs, board) if on_board else {"measured": None}
+        timed = running.measures_cycles
+        latency = _latency(client, inputs, board) if timed else {"measured": None}
     network = firmware.per_run(counts, graph.name, 1, probes)["network"]
     return {
         "exact": exact,
@@ -159,13 +160,17 @@ def measure(
 
 
 def _timing(
-    estimated: cycles.Estimate | None, graph: Graph, board: Board, latency: dict[str, Any]
+    estimated: cycles.Estimate | None,
+    graph: Graph,
+    board: Board,
+    elf: Path,
+    latency: dict[str, Any],
 ) -> dict[str, Any]:
     if estimated is None:
         return timing(None, board.clock_hz, latency)
-    count = firmware.per_run(estimated.functions, graph.name, 1, PROBES)["network"] or 0
-    spent = Cycles(count, estimated.error, estimated.basis)
-    return timing(spent, board.clock_hz, latency, graph.macs / count)
+    facts = firmware.cycle_facts(estimated, elf, board, graph.name, 0, PROBES)
+    spent = Cycles(facts["network"], facts["error"], facts["basis"], facts["memory"])
+    return timing(spent, board.clock_hz, latency, graph.macs / spent.count)
 
 
 def _latency(client: target.Client, inputs: NDArray[np.int8], board: Board) -> dict[str, Any]:

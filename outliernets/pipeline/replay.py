@@ -53,7 +53,9 @@ class Replay:
     twin_sums: NDArray[np.uint64]  #: what they must be
     frames: int  #: log-Mel frames in all clips
     mel_errors: NDArray[np.float32]  #: |fixed - librosa| in dB, bands near the frame's peak
+    target: str  #: its name
     version: str  #: of the target
+    cycles: NDArray[np.uint64] | None  #: of each window, where the target measures them
     counts: Mapping[str, int]  #: instructions by function
     flow: Flow
     stack_used: int  #: bytes, high-water mark
@@ -65,7 +67,8 @@ def replay(program: Program, clips: Mapping[int, Path], narrator: Narrator) -> R
     """Replay clips (number to file) on all cores; the result is in the order of the numbers."""
     numbers = sorted(clips)
     jobs = [numbers[i : i + CLIPS_PER_JOB] for i in range(0, len(numbers), CLIPS_PER_JOB)]
-    workers = min(os.cpu_count() or 1, len(jobs))
+    alone = target.is_port(program.target)  # there is one board
+    workers = 1 if alone else min(os.cpu_count() or 1, len(jobs))
     # A fresh process does not inherit TensorFlow's threads and locks.
     context = multiprocessing.get_context("spawn")
     parts: dict[int, Replay] = {}
@@ -113,13 +116,20 @@ def _replay_some(program: Program, clips: Mapping[int, Path]) -> Replay:
         twin_sums=np.array(twin.sums, np.uint64),
         frames=twin.frames,
         mel_errors=np.concatenate(twin.errors),
+        target=run.target,
         version=run.version,
+        cycles=_cycles(run) if running.measures_cycles else None,
         counts=run.counts,
         flow=run.flow,
         stack_used=run.stats.stack_used,
         overruns=run.stats.overruns,
         bad_frames=run.stats.bad_frames,
     )
+
+
+def _cycles(run: TargetRun) -> NDArray[np.uint64]:
+    """Return what each window took, from its first sample to its score."""
+    return np.array([r.front_cycles + r.final_cycles for r in run.results], np.uint64)
 
 
 def _hear(client: Client, pcm: NDArray[np.int16]) -> list[Result]:
@@ -164,6 +174,11 @@ def _mel_errors(
     return errors
 
 
+def _measured(part: Replay) -> NDArray[np.uint64]:
+    assert part.cycles is not None  # all parts have the same kind of target
+    return part.cycles
+
+
 def _joined(parts: Sequence[Replay]) -> Replay:
     counts: Counter[str] = Counter()
     for part in parts:
@@ -174,7 +189,9 @@ def _joined(parts: Sequence[Replay]) -> Replay:
         twin_sums=np.concatenate([p.twin_sums for p in parts]),
         frames=sum(p.frames for p in parts),
         mel_errors=np.concatenate([p.mel_errors for p in parts]),
+        target=parts[0].target,
         version=parts[0].version,
+        cycles=None if parts[0].cycles is None else np.concatenate([_measured(p) for p in parts]),
         counts=dict(counts),
         flow=Flow.joined(p.flow for p in parts),
         stack_used=max(p.stack_used for p in parts),

@@ -80,11 +80,11 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
 
 
 def _timing(run: Mapping[str, Any], board: Board, macs: int, mel: MelConfig) -> dict[str, Any]:
-    """Return the time of a window: by the processor's model, or at one cycle per instruction."""
+    """Return the time of a window: measured, by a model, or at one cycle per instruction."""
     model, window = run.get("cycles"), run["instructions"]["window"]
     cycles = None
     if model:
-        cycles = Cycles(model["window"], model["error"], model["basis"])
+        cycles = Cycles(model["window"], model["error"], model["basis"], model["memory"])
     elif window is not None:
         cycles = Cycles(window, None, "one cycle per instruction: no model of this processor")
     times = timing(
@@ -92,7 +92,11 @@ def _timing(run: Mapping[str, Any], board: Board, macs: int, mel: MelConfig) -> 
     )
     if model:
         times["cycles"] |= {key: model[key] for key in ("mel_frame", "network", "window")}
-    ms = times["latency_ms"]["estimated"]
+    measured = run["cycles_measured"]
+    if measured is not None:
+        times["cycles"]["measured"] = measured
+        times["latency_ms"]["measured"] = 1000.0 * measured / board.clock_hz
+    ms = times["latency_ms"]["estimated" if measured is None else "measured"]
     return times | {"real_time_share": None if ms is None else ms / mel.window_ms}
 
 

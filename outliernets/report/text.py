@@ -78,7 +78,7 @@ def _group_rows(
     totals = ((total, "instructions"), (cycles, "cycles"))
     if total is not None:
         left = [_rest(t, [group[key] for group in groups]) for t, key in totals]
-        rows.append(_count_cells("calls, ops without a function", *left))
+        rows.append(_count_cells("calls, ops without a function, memory", *left))
         reasons.append("")
     lines = columns(rows, right=range(3, len(heading)))
     return [line for pair in zip(lines, reasons, strict=True) for line in pair if line.strip()]
@@ -154,6 +154,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("instructions per network run", count(counts["network"])),
         ("instructions per window", count(counts["window"])),
         *_estimate(report, "time per window, estimate"),
+        *_measured_window(report["latency_ms"]["measured"], report["real_time_share"]),
         ("target", f"{report['target']['name']} {report['target']['version']}"),
         ("toolchain", report["toolchain_version"]),
     ]
@@ -185,9 +186,21 @@ def _estimate(report: Mapping[str, Any], title: str) -> list[tuple[str, str]]:
     rows = [(title, estimate_text(report))]
     if report.get("real_time_share") is not None:
         rows.append(("share of real time", f"{report['real_time_share']:.1%}"))
+    if report["cycles"].get("memory"):
+        share = report["cycles"]["memory"] / report["cycles"]["estimated"]
+        rows.append(("of it, waiting for tables", f"{share:.1%}: they exceed the data cache"))
     if report["cycles"]["macs_per_cycle"] is not None:
         rows.append(("MAC per cycle, network", f"{report['cycles']['macs_per_cycle']:.2f}"))
     return rows
+
+
+def _measured_window(ms: float | None, share: float | None) -> list[tuple[str, str]]:
+    if ms is None:
+        return []
+    return [
+        ("time per window, measured", f"{ms:.2f} ms, median over windows"),
+        ("share of real time", f"{share:.1%}"),
+    ]
 
 
 def _measured_time(latency: Mapping[str, Any]) -> list[tuple[str, str]]:

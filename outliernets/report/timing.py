@@ -12,6 +12,7 @@ class Cycles:
     count: int
     error: float | None  #: relative; None: nobody knows
     basis: str  #: what the estimate rests on
+    memory: int = 0  #: of the count, those it waits for tables in slow memory
 
 
 def timing(
@@ -28,6 +29,7 @@ def timing(
     return {
         "cycles": {
             "estimated": cycles and cycles.count,
+            "memory": cycles and cycles.memory,
             "error": cycles and cycles.error,
             "measured": None,
             "basis": cycles and cycles.basis,

@@ -23,6 +23,7 @@ class HostTarget(Target):
 
     name: ClassVar[str] = "host"
     counts_instructions: ClassVar[bool] = False
+    measures_cycles: ClassVar[bool] = True
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout

@@ -138,7 +138,6 @@ class SerialTarget(Target):
 
     name: ClassVar[str] = "serial"
     counts_instructions: ClassVar[bool] = False
-    #: whether the cycles in the firmware's answers are time on silicon, not an emulator's count
     measures_cycles: ClassVar[bool] = True
 
     def __init__(

@@ -2,32 +2,23 @@
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from outliernets import boards
-from outliernets.boards import Board, Memory
-from outliernets.errors import BuildError, ConfigError, TargetError, near_miss
+from outliernets.boards import Board, Chip, Memory
+from outliernets.errors import BuildError, ConfigError, TargetError
 from outliernets.files import written_whole
 from outliernets.toolchain import probes
 from outliernets.toolchain.images import Image, read_image, sha256
-from outliernets.toolchain.probes import Chip, Command, Job, Probe
+from outliernets.toolchain.probes import Command, Job, Probe
 
 HEX, BINARY, READ_BACK, LOG = "firmware.hex", "firmware.bin", "read_back.bin", "flash.log"
 #: Where a build keeps its choices, and its program: of 'ongen build', of 'ongen compile'.
 BUILD = ("build.json", "06_compile/firmware.elf")
 LIBRARY = ("library.json", "firmware.elf")
-
-_ST_LINK = "interface/stlink.cfg"
-#: What is soldered to the boards; OpenOCD and st-flash find its details themselves.
-CHIPS: Mapping[str, Chip] = {
-    "stm32f746": Chip("stm32f746nghx", (_ST_LINK, "target/stm32f7x.cfg")),
-    "stm32f446": Chip("stm32f446retx", (_ST_LINK, "target/stm32f4x.cfg")),
-    "stm32f207": Chip("stm32f207zgtx", (_ST_LINK, "target/stm32f2x.cfg")),
-    "stm32g0b1": Chip("stm32g0b1retx", (_ST_LINK, "target/stm32g0x.cfg")),
-}
 
 
 @dataclass(frozen=True)
@@ -226,12 +217,12 @@ def _flash_of(board: Board) -> Memory:
 
 
 def _chip(board: Board) -> Chip:
-    if board.name not in CHIPS:
+    if board.chip is None:
         raise ConfigError(
-            f"what probes call the chip of board {board.name} is not known"
-            f" ({near_miss(board.name, CHIPS)}); write {HEX} with a program of your own"
+            f"board {board.name}: its file has no table [flash], which says what probes call its"
+            " chip (docs/boards.md)"
         )
-    return CHIPS[board.name]
+    return board.chip
 
 
 def _probe(name: str | None, dry_run: bool) -> Probe:

@@ -14,18 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from outliernets.boards import Chip
 from outliernets.errors import ConfigError, MissingToolError, TargetError, near_miss
 
 TIMEOUT = 180.0  #: seconds one command may take; a megabyte takes less than one minute
 Command = list[str]
-
-
-@dataclass(frozen=True)
-class Chip:
-    """What the programs call a chip; st-flash asks the chip itself."""
-
-    pyocd: str  #: as ``pyocd list --targets`` has it
-    openocd: tuple[str, ...]  #: configuration files, of its probe and of itself
 
 
 @dataclass(frozen=True)

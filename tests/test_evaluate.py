@@ -148,6 +148,13 @@ def test_a_detector_is_not_ahead_of_itself_nor_of_its_scores_rescaled() -> None:
     assert not difference(one, same).decided
 
 
+def test_two_perfect_detectors_are_even() -> None:
+    labels = np.arange(90) % 2
+    scores = np.random.default_rng(0).uniform(size=(2, 90)) + 2 * labels
+    a, b = (judged(labels, row).clip for row in (scores[0], np.round(scores[1], 1)))
+    assert difference(a, b) == Difference(0.0, 0.0, 0.0, 0.5)
+
+
 def test_differences_change_sign_with_the_order() -> None:
     labels, scores, index = _windows(1.0)
     noisy = scores + np.random.default_rng(5).normal(size=scores.shape)

@@ -1,5 +1,6 @@
 """What ``ongen doctor`` looks at."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ PACKAGES = (
     ("pyserial", "boards: --target PORT, ongen monitor", "pip install 'ongen[board]'"),
     ("pyocd", "boards: ongen flash", "pip install 'ongen[board]'"),
 )
+RENODE = "release 1.16.1 from https://github.com/renode/renode/releases"
 PROGRAMS = (
     ("arm-none-eabi-gcc", "--toolchain gcc for Cortex-M", "apt install gcc-arm-none-eabi"),
     ("aarch64-linux-gnu-gcc", "--toolchain gcc for Cortex-A", "apt install gcc-aarch64-linux-gnu"),
@@ -34,7 +36,7 @@ PROGRAMS = (
     ("gcc", "quicker checks of generated C on this machine", "apt install gcc"),
     ("openocd", "ongen flash --probe openocd", "apt install openocd"),
     ("st-flash", "ongen flash --probe st-flash", "apt install stlink-tools"),
-    ("renode", "a later target, not used yet", "https://renode.io"),
+    ("renode", "--target renode for the STM32F746", f"{RENODE}; or set $RENODE to its path"),
 )
 
 
@@ -52,8 +54,9 @@ def _package(name: str) -> str | None:
 
 
 def _program(name: str) -> str | None:
-    if shutil.which(name) is None:
+    path = shutil.which(os.environ.get("RENODE", name) if name == "renode" else name)
+    if path is None:
         return None
-    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     lines = (done.stdout or done.stderr).strip().splitlines()
     return lines[0] if lines else "installed"

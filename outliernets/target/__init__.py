@@ -5,8 +5,10 @@ from collections.abc import Callable
 from outliernets.errors import ConfigError, near_miss
 from outliernets.target.base import Flow, Target, TargetRun
 from outliernets.target.host import HostTarget
+from outliernets.target.listener import Listener, Mailbox, Status
 from outliernets.target.protocol import Client, Hello, Result, Stats
 from outliernets.target.qemu import QemuTarget
+from outliernets.target.renode import RenodeTarget
 from outliernets.target.serial_port import SerialTarget, is_port
 from outliernets.target.unicorn import UnicornTarget
 
@@ -15,10 +17,13 @@ __all__ = [
     "Client",
     "Flow",
     "Hello",
+    "Listener",
+    "Mailbox",
     "HostTarget",
     "Result",
     "SerialTarget",
     "Stats",
+    "Status",
     "Target",
     "TargetRun",
     "get",
@@ -28,6 +33,7 @@ __all__ = [
 TARGETS: dict[str, Callable[[], Target]] = {
     "unicorn": UnicornTarget,
     "qemu": QemuTarget,
+    "renode": RenodeTarget,
     "host": HostTarget,
 }
 

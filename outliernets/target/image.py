@@ -14,7 +14,7 @@ def check(elf: Path, variant: Variant, cpu: str) -> None:
     try:
         with elf.open("rb") as stream:
             file = ELFFile(stream)
-            machine = file["e_machine"]
+            machine, entry = file["e_machine"], file["e_entry"]
             loaded = [(s["p_paddr"], s["p_filesz"]) for s in file.iter_segments("PT_LOAD")]
     except FileNotFoundError as error:
         raise TargetError(f"there is no firmware {elf}") from error
@@ -27,8 +27,14 @@ def check(elf: Path, variant: Variant, cpu: str) -> None:
         raise TargetError(
             f"{elf} is a program for {machine}, {cpu} is {wanted}: was it built for it?"
         )
+    code = variant.region("code")
+    if code and not code.base <= entry < code.end:
+        raise TargetError(
+            f"{elf} starts at {entry:#x}, which is not in the code of machine {variant.machine}:"
+            " was it built for it?"
+        )
     for address, size in loaded:
-        if size and variant.memory and not _fits(address, size, variant):
+        if size and code and not _fits(address, size, variant):
             raise TargetError(
                 f"{elf} cannot be loaded into machine {variant.machine}, was it built for it?"
                 f" ({size:,} bytes at {address:#x} are outside its memory)"

@@ -18,6 +18,8 @@ MAGIC = b"\xa5\x5a"
 HEADER = 8  #: bytes before the payload
 OVERHEAD = HEADER + 4  #: bytes beside the payload
 MAX_PAYLOAD = 1 << 24  #: of what the host takes for a frame
+MAX_NOISE = 1 << 16  #: bytes that are no frame before the host gives up
+MAX_STRAY = 10_000  #: messages that are no answer before the host gives up
 REPLY = 0x80
 HELLO, RESET, PUSH, INFER, STATS = 1, 2, 3, 4, 5
 AUDIO, STATUS, CALIBRATE, THRESHOLD = 6, 7, 8, 9
@@ -58,6 +60,7 @@ class FrameReader:
         self, max_payload: int = MAX_PAYLOAD, stray: Callable[[bytes], None] | None = None
     ) -> None:
         self.bad = 0  #: frames dropped because their CRC was wrong
+        self.noise = 0  #: bytes dropped since the last frame
         self._max_payload = max_payload
         self._stray = stray
         self._buffer = bytearray()
@@ -99,6 +102,7 @@ class FrameReader:
         end = first if first >= 0 else len(self._buffer)
         if self._stray:
             self._stray(bytes(self._buffer[:end]))
+        self.noise += end
         del self._buffer[:end]
 
     def _checked(self) -> Frame | None:
@@ -107,6 +111,7 @@ class FrameReader:
         if zlib.crc32(body) != int.from_bytes(self._buffer[end : end + 4], "little"):
             return None
         del self._buffer[: end + 4]
+        self.noise = 0
         return Frame(body[0], body[1], body[HEADER - 2 :])
 
 
@@ -256,7 +261,7 @@ class Client:
         """Send a request and return its reply; what comes before it goes to the ``listeners``."""
         self._sequence = (self._sequence + 1) % 256
         self._line.write(encode(Frame(request, self._sequence, payload)))
-        while True:
+        for _ in range(MAX_STRAY):
             frame = self._receive()
             if frame.type == ERROR:
                 raise TargetError(self._explain(frame.payload))
@@ -266,12 +271,20 @@ class Client:
                 listeners[frame.type](frame.payload)
             elif frame.type == request | REPLY:
                 return frame.payload
+        raise TargetError(
+            f"the firmware sent {MAX_STRAY:,} messages and no answer to request {request}"
+        )
 
     def _receive(self) -> Frame:
         bad = self._reader.bad
         while (frame := self._reader.take()) is None:
             if self._reader.bad != bad:
                 raise TargetError("a frame from the firmware was damaged on the line (wrong CRC)")
+            if self._reader.noise > MAX_NOISE:
+                raise TargetError(
+                    f"{self._reader.noise:,} bytes came and no answer was among them: another"
+                    " program runs there, or the line has another speed"
+                )
             self._reader.feed(self._line.read(self._reader.need()))
         return frame
 

@@ -18,7 +18,8 @@ from tests.target import stub
 from tests.target.conftest import Build
 
 BOARDS = ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
-#: what differs between the board and QEMU's machine, by prefix: start, bytes in and out, veneers
+#: what differs between the board and QEMU's machine, by prefix: start, bytes in and out (of which more
+#: come at a time), veneers
 DIFFERENT = (
     "Reset_Handler",
     "enable_",
@@ -27,6 +28,8 @@ DIFFERENT = (
     "clock_",
     "on_cycles",
     "stream_",
+    "on_frame_",
+    "server_",
     "__",
 )
 
@@ -65,7 +68,7 @@ def test_counts_and_scores_equal_unicorns(
     assert len(scores) == 3000 // stub.WINDOW
     assert counts["counted_loop"] > 3 * stub.LOOPS
     assert "stub_infer" in counts
-    assert "on_frame_crc" in counts or "main" in counts
+    assert "on_crc32" in counts
 
 
 @pytest.mark.emulator
@@ -165,7 +168,7 @@ def test_firmware_for_another_machine_is_refused_before_it_runs(
     needs_qemu("stm32f446")
     board = boards.load("stm32f446")
     native = stub_firmware("stm32f446", "gcc", "unicorn")
-    with pytest.raises(TargetError, match=r"machine mps2-an386, was it built .* 0x8000000 are out"):
+    with pytest.raises(TargetError, match=r"starts at 0x80.*not in the code of machine mps2-an386"):
         QemuTarget().open(native.elf, board)
     other = stub_firmware("cortex-a72", "gcc", "unicorn")
     with pytest.raises(TargetError, match="is a program for EM_AARCH64, cortex-m4 is EM_ARM"):

@@ -185,7 +185,7 @@ def test_paired_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     truth = 0.9214 - 0.7602  # Phi(2 / sqrt(2)) - Phi(1 / sqrt(2))
     for _ in range(100):
         luck = random.normal(size=120)
-        a, b = (judged(labels, luck + far * labels, rounds=200) for far in (2, 1))
+        a, b = (judged(labels, luck + far * labels, rounds=100) for far in (2, 1))
         found = difference(a.clip, b.clip)
         covered += found.low <= truth <= found.high
     assert 88 <= covered <= 99
@@ -199,15 +199,15 @@ def test_samples_of_different_draws_are_not_paired() -> None:
 
 
 def test_seeds_are_averaged_and_widen_the_interval() -> None:
-    labels, scores, index = _windows(1.5, clips=200)
+    labels, scores, index = _windows(1.5, clips=100)
     random = np.random.default_rng(4)
     steady = np.repeat(scores[None], 5, axis=0)
     unsteady = steady + random.normal(size=(5, 1)) ** 2 * random.normal(size=steady.shape)
-    one = judged(labels, scores, index)
-    five = judged(labels, steady, index)
+    one = judged(labels, scores, index, 300)
+    five = judged(labels, steady, index, 300)
     assert interval(five.clip).value == pytest.approx(interval(one.clip).value)
     assert interval(five.clip).high == pytest.approx(interval(one.clip).high)
-    loose = judged(labels, unsteady, index).clip
+    loose = judged(labels, unsteady, index, 300).clip
     means = [auc(labels, clip_scores(s, index)) for s in unsteady]
     assert interval(loose).value == pytest.approx(np.mean(means))
     only_clips = np.percentile(loose.drawn.mean(axis=0), [2.5, 97.5])

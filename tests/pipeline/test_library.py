@@ -58,6 +58,7 @@ def test_elsewhere_time_is_an_estimate(model: Path, tmp_path: Path, board: str) 
     assert report["latency_ms"]["estimated"] == pytest.approx(1000 * spent["estimated"] / clock)
     assert spent["macs_per_cycle"] == pytest.approx(64 * 32 / spent["estimated"], abs=0.001)
     groups = sum(group["cycles"] for group in report["groups"])
+    assert spent["memory"] == 0
     assert 0.5 * spent["estimated"] < groups <= spent["estimated"] + 1
     text = as_text(report)
     assert f"ms ± {spent['error']:.0%} (model of a Cortex" in text
@@ -80,3 +81,23 @@ def test_without_a_model_no_time_is_claimed(model: Path, tmp_path: Path) -> None
 def test_another_boards_target_is_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="board host does not run on target 'unicorn'"):
         compile_model(model, "host", tmp_path / "lib", Silence(), target_name="unicorn")
+
+
+@pytest.mark.emulator
+def test_tables_that_exceed_the_cache_cost_time(tmp_path: Path) -> None:
+    pytest.importorskip("unicorn")
+    waits = {}
+    for inputs in (32, 256):  # 2 KiB and 16 KiB of weights, the data cache has 4 KiB
+        b = TfliteBuilder()
+        x, y = b.activation([1, inputs]), b.activation([1, 64], 0.1, -5)
+        w = b.weights([64, inputs], 64, per_channel=False)
+        b.op("FULLY_CONNECTED", [x, w, b.bias(x, w, 64)], y, "FullyConnectedOptions")
+        path = tmp_path / f"dense{inputs}.tflite"
+        path.write_bytes(b.build(x, y))
+        report = compile_model(path, "stm32f746", tmp_path / "lib", Silence())
+        waits[inputs] = report["cycles"]
+        assert ("waiting for tables" in as_text(report)) == (inputs == 256)
+    assert (waits[32]["memory"], waits[32]["error"]) == (0, 0.15)
+    lines = waits[256]["memory"] / 16
+    assert 64 * (256 - 64) / 32 <= lines <= 64 * 256 / 32
+    assert 0.15 < waits[256]["error"] < 0.5

@@ -7,6 +7,7 @@ import click
 from outliernets import __version__
 from outliernets.cli.build import build, compile_, eval_, run, train
 from outliernets.cli.data import data
+from outliernets.cli.detect import detect
 from outliernets.cli.flash import flash, monitor
 from outliernets.cli.front_end import export, mel
 from outliernets.cli.inspect import boards, doctor, ops
@@ -32,7 +33,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(build, train, eval_, run, compile_, flash, monitor),
+    *(build, train, eval_, run, detect, compile_, flash, monitor),
     *(mel, export, table, data, boards, ops, doctor),
 )
 for command in COMMANDS:

@@ -8,6 +8,7 @@ from outliernets.pipeline.build import (
     stage_names,
 )
 from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.detect import DetectConfig, detect
 from outliernets.pipeline.footprint import footprint_table
 from outliernets.pipeline.front_end import compare, export_front_end
 from outliernets.pipeline.library import compile_model
@@ -15,11 +16,13 @@ from outliernets.pipeline.stage import Narrator, Silence
 
 __all__ = [
     "BuildConfig",
+    "DetectConfig",
     "Narrator",
     "Silence",
     "build",
     "compare",
     "compile_model",
+    "detect",
     "evaluate_model",
     "export_front_end",
     "footprint_table",

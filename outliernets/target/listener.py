@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,9 +104,11 @@ class Listener:
 
     def status(self) -> Status:
         """Ask what the detector knows."""
-        fields = self._client.unpack(_STATUS, self._client.ask(protocol.STATUS))
-        alarm, origin, keeps = fields[8:]
-        return Status(*fields[:8], alarm=bool(alarm), origin=Origin(origin), keeps=bool(keeps))
+        told = self._client.unpack(_STATUS, self._client.ask(protocol.STATUS))
+        names = [field.name for field in fields(Status)]
+        known = dict(zip(names, told, strict=True))
+        flags = {"alarm": bool(known["alarm"]), "keeps": bool(known["keeps"])}
+        return Status(**{**known, **flags, "origin": Origin(known["origin"])})
 
     def calibrate(self, windows: int, factor: int) -> None:
         """Let it learn from so many windows: threshold = mean + factor * deviation."""

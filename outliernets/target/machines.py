@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from outliernets.boards import Variant
 from outliernets.errors import ConfigError, TargetError, near_miss
-from outliernets.target.base import NOWHERE, Flow
 from outliernets.target import flash_model
+from outliernets.target.base import NOWHERE, Flow
 from outliernets.target.flash_model import FlashController, Sector
 from outliernets.target.symbols import Functions
 
@@ -201,16 +201,6 @@ class Machine(ABC):
             totals["?"] = totals.get("?", 0) + elsewhere
         return totals
 
-    def instructions(self) -> int:
-        """Return all instructions executed so far."""
-        return int(self._state[self._native.State.INSTRUCTIONS])
-
-    def _prepare_state(self) -> None:
-        state, names = self._state, self._native.State
-        state[names.ENGINE] = self._uc._uch.value
-        stop = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p)
-        state[names.STOP] = stop.value or 0
-        state[names.THUMB] = self.thumb
     def flow(self) -> Flow:
         """Return how often the program stepped from block to block; TargetError if too many."""
         names = self._native.State
@@ -238,6 +228,16 @@ class Machine(ABC):
             addresses[here] = first + 2 * (slots[here] - start)
         return addresses
 
+    def instructions(self) -> int:
+        """Return all instructions executed so far."""
+        return int(self._state[self._native.State.INSTRUCTIONS])
+
+    def _prepare_state(self) -> None:
+        state, names = self._state, self._native.State
+        state[names.ENGINE] = self._uc._uch.value
+        stop = ctypes.cast(self._library.uc_emu_stop, ctypes.c_void_p)
+        state[names.STOP] = stop.value or 0
+        state[names.THUMB] = self.thumb
         state[names.TX] = self._tx.ctypes.data
         state[names.TX_END] = TX_BYTES
 
@@ -254,6 +254,7 @@ class Machine(ABC):
         self._ranges = np.array(rows, np.uint64).reshape(-1, 3)
         self._counts = np.zeros(slots, np.uint64)
         self._lengths = np.zeros((slots, 2), np.uint32)
+        self._steps = np.zeros((self._native.STEP_ROOM, 2), np.uint64)
         self._code = np.frombuffer(bytes(halfwords), np.uint16)
         names = self._native.State
         self._state[names.N_RANGES] = len(rows)
@@ -261,10 +262,10 @@ class Machine(ABC):
             (names.RANGES, self._ranges),
             (names.COUNTS, self._counts),
             (names.LENGTHS, self._lengths),
+            (names.STEPS, self._steps),
             (names.CODE, self._code),
         ):
             self._state[name] = array.ctypes.data
-        self._steps = np.zeros((self._native.STEP_ROOM, 2), np.uint64)
         self._native_hook(unicorn.UC_HOOK_BLOCK, self._native.on_block.address)
 
     def _native_hook(self, kind: int, callback: int) -> None:
@@ -272,7 +273,6 @@ class Machine(ABC):
         status = self._library.uc_hook_add(
             self._uc._uch,
             ctypes.byref(handle),
-            (names.STEPS, self._steps),
             ctypes.c_int(kind),
             ctypes.c_void_p(callback),
             ctypes.c_void_p(self._state.ctypes.data),

@@ -89,8 +89,8 @@ class UnicornTarget(Target):
 
 def _require_packages() -> None:
     try:
+        import capstone  # noqa: F401  for the estimate of cycles
         import numba  # noqa: F401
         import unicorn  # noqa: F401
     except ImportError as error:
         raise MissingToolError(f"target unicorn needs the package {error.name}: {_HINT}") from error
-        import capstone  # noqa: F401  for the estimate of cycles

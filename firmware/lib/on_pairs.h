@@ -96,17 +96,13 @@ static inline int32_t on_mul_high_rounded(int32_t x, int32_t y)
 #endif
 }
 
-/* Words of a row or a table. ON_WORD is p[at]; ON_WORDS are p[at] and p[at + 1]; at is a constant.
- * ON_NEXT and ON_NEXTS read from *p and move p behind what was read. */
+/* Words of a row or a table. ON_WORD is p[at], at is a constant. ON_NEXT and ON_NEXTS read one word and
+ * two from *p and move p behind what was read. */
 #if ON_DSP
 #define ON_WORD(word, p, at) \
     __asm__ volatile("ldr %0, [%1, %2]" \
                      : "=r"(word) \
                      : "r"(p), "n"((at) * 4), "m"(*(const on_pair_t(*)[(at) + 1])(p)))
-#define ON_WORDS(first, second, p, at) \
-    __asm__ volatile("ldrd %0, %1, [%2, %3]" \
-                     : "=r"(first), "=r"(second) \
-                     : "r"(p), "n"((at) * 4), "m"(*(const on_pair_t(*)[(at) + 2])(p)))
 #define ON_NEXT(word, p) \
     __asm__ volatile("ldr %0, [%1], #4" : "=r"(word), "+r"(p) : "m"(*(const on_pair_t(*)[1])(p)))
 #define ON_NEXTS(first, second, p) \
@@ -115,7 +111,6 @@ static inline int32_t on_mul_high_rounded(int32_t x, int32_t y)
                      : "m"(*(const on_pair_t(*)[2])(p)))
 #else
 #define ON_WORD(word, p, at) ((word) = (p)[at])
-#define ON_WORDS(first, second, p, at) ((first) = (p)[at], (second) = (p)[(at) + 1])
 #define ON_NEXT(word, p) ((word) = *(p)++)
 #define ON_NEXTS(first, second, p) ((first) = (p)[0], (second) = (p)[1], (p) += 2)
 #endif

@@ -58,13 +58,14 @@ def detect(
     """Link a build's detector, let it hear a minute in which a fault starts, check every line.
 
     Says when the alarm came, what was lost, and whether each line of JSON is the integer twin's.
-    The program and its lines are left in BUILD_DIR/detect.
+    The program and its lines are left in BUILD_DIR/detect; 'ongen flash' writes that to the board.
 
     \b
     Examples:
       ongen detect build/fan/06/6dB/stm32f746
       ongen detect build/fan/06/6dB/stm32f746 --target qemu
       ongen detect build/fan/06/6dB/stm32f746 --audio mailbox --false-alarms-per-hour 0.1
+      ongen detect build/fan/06/6dB/stm32f746 --target /dev/ttyACM0
       ongen detect build/fan/06/6dB/stm32f746 --stream night.wav --fault-at 30
     """
     from outliernets.cli._progress import narrator
@@ -81,6 +82,6 @@ def detect(
         print_json(report)
     else:
         click.echo(detection_text(report))
-        click.echo(f"written: {folder / 'detect'}", err=True)
+        click.echo(f"written: {report['folder']}", err=True)
     if report["verdict"] == "FAIL":
         raise ParityError(f"verdict FAIL: {report['failures'][0]}")

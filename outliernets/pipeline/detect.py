@@ -82,7 +82,8 @@ def detect(
     """Run the detector of the build in ``folder`` on a stream; return the report.
 
     ``stream`` None: normal test clips of the build, then abnormal ones. The program, the report and
-    the lines it said go to ``folder/detect``.
+    the lines it said go to ``detection_folder``. Where the target is a board at a port, the program
+    has to be there already: ``ongen flash`` of that folder.
     """
     config = replace(remembered(folder), target=target_name)
     board = firmware.load_board(config)
@@ -95,14 +96,21 @@ def detect(
     narrator.begin("threshold", 1, 3)
     limit = held_out_threshold(folders, settings, config, narrator)
     narrator.begin("compile", 2, 3)
-    product = _link(folder / FOLDER, folders, settings, limit, config, board, narrator)
+    out = detection_folder(folder, config)
+    product = _link(out, folders, settings, limit, config, board, narrator)
     narrator.begin("listen", 3, 3)
     heard = _listen(product, settings, config.target_name, sound, narrator)
     report = _report(product, settings, limit, config, sound, heard)
-    write_atomically(folder / FOLDER / REPORT, json.dumps(report, indent=1) + "\n")
+    write_atomically(out / REPORT, json.dumps(report, indent=1) + "\n")
     text = "".join(json.dumps(line) + "\n" for line in heard.lines)
-    write_atomically(folder / FOLDER / LINES, text)
+    write_atomically(out / LINES, text)
     return report
+
+
+def detection_folder(folder: Path, config: BuildConfig) -> Path:
+    """Return where the detector of a build goes: one for the board, one for each other target."""
+    usual = config.built_for == replace(config, target=None).target_name
+    return folder / (FOLDER if usual else f"{FOLDER}-{config.built_for}")
 
 
 def _check(settings: DetectConfig, config: BuildConfig, board: Board) -> None:
@@ -111,7 +119,7 @@ def _check(settings: DetectConfig, config: BuildConfig, board: Board) -> None:
         raise ConfigError(
             f"unknown source of sound '{settings.audio}'; give one of {', '.join(SOURCES)}"
         )
-    writable = config.target_name == "unicorn" and board.variant(config.target_name).memory
+    writable = config.target_name == "unicorn" and board.variant(config.built_for).memory
     if settings.audio == "mailbox" and not writable:
         raise ConfigError(
             f"target {config.target_name} of {board.name} cannot write the mailbox's memory; use "
@@ -216,11 +224,11 @@ def _link(
     built = toolchain.get(config.toolchain, board).link(
         [
             *sorted(source.glob("*.c")),
-            *toolchain.program_sources(board, config.target_name, "detect", settings.audio),
+            *toolchain.program_sources(board, config.built_for, "detect", settings.audio),
         ],
-        [source, *toolchain.program_includes(board, config.target_name)],
+        [source, *toolchain.program_includes(board, config.built_for)],
         board,
-        config.target_name,
+        config.built_for,
         script if script.exists() else None,
         folder,
     )
@@ -252,6 +260,7 @@ def _listen(
         listener = Listener(running, product.built.elf)
         listener.hello(product.model_id)
         listener.reset()
+        listener.set_threshold(product.alarm.threshold, product.alarm.release)  # none it learned
         say = _speaker(settings.audio, running, listener, product.built.elf)
         before = sum(running.counts().values())
         for start in range(0, len(sound.pcm), rate):
@@ -316,6 +325,7 @@ def _report(
     return {
         "schema": 1,
         "task": str(config.task),
+        "folder": str(built.elf.parent),
         "board": product.board.name,
         "toolchain": config.toolchain,
         "audio": settings.audio,

@@ -16,9 +16,10 @@ from outliernets.toolchain.images import Image, read_image, sha256
 from outliernets.toolchain.probes import Command, Job, Probe
 
 HEX, BINARY, READ_BACK, LOG = "firmware.hex", "firmware.bin", "read_back.bin", "flash.log"
-#: Where a build keeps its choices, and its program: of 'ongen build', of 'ongen compile'.
+#: Where a build keeps its choices, and its program: of 'ongen build', 'compile', 'detect'.
 BUILD = ("build.json", "06_compile/firmware.elf")
 LIBRARY = ("library.json", "firmware.elf")
+DETECTOR = ("detect.json", "firmware.elf")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def make_plan(
 
 def find_program(folder: Path) -> tuple[Path, Board]:
     """Return the program in a build's folder, and its board; ConfigError if there is none."""
-    for settings, program in (BUILD, LIBRARY):
+    for settings, program in (BUILD, LIBRARY, DETECTOR):
         if (folder / settings).is_file():
             board = boards.load(_board_name(folder / settings))
             elf = folder / program

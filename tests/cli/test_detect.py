@@ -5,6 +5,7 @@ import json
 import pytest
 
 REPORT = {
+    "folder": "build/detect",
     "task": "fan/06/6dB",
     "board": "stm32f746",
     "audio": "line",

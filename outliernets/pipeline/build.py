@@ -87,7 +87,7 @@ class _Stages:
             ),
             self.stage(
                 "compile", ("emit",), lambda: [where, config.toolchain],
-                lambda work: firmware.compile_stage(config, board, work),
+                lambda work: firmware.compile_stage(config, board, self.facts["emit"], work),
             ),
             self.stage(
                 "run", ("data", "features", "quantize", "emit", "compile"),

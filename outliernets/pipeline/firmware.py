@@ -5,6 +5,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,9 +125,20 @@ def link(
     )
 
 
-def compile_stage(config: BuildConfig, board: Board, work: Work) -> None:
-    """Build ``firmware.elf``; the facts are its sizes."""
+def renode_files(board: Board, target_name: str | None, identity: int) -> Mapping[str, str]:
+    """Return files for Renode and ``renode-test``; none where it cannot run a target's program."""
+    renode = board.targets.get(target.RenodeTarget.name)
+    machine = board.variant(target_name).machine
+    if renode is None or replace(renode, machine=machine) != board.variant(target_name):
+        return {}
+    return target.suite_files(board, renode, identity)
+
+
+def compile_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work: Work) -> None:
+    """Build ``firmware.elf``, with files for Renode beside it; the facts are its sizes."""
     built = link(work.inputs["emit"], board, config.built_for, config.toolchain, work.folder)
+    for name, text in renode_files(board, config.built_for, facts["model_id"]).items():
+        (work.folder / name).write_text(text, encoding="utf-8")
     shutil.rmtree(work.folder / "obj", ignore_errors=True)
     (work.folder / "build.log").unlink(missing_ok=True)  # names folders of this machine
     work.facts |= {

@@ -8,7 +8,7 @@ from outliernets.target.host import HostTarget
 from outliernets.target.listener import Listener, Mailbox, Status
 from outliernets.target.protocol import Client, Hello, Result, Stats
 from outliernets.target.qemu import QemuTarget
-from outliernets.target.renode import RenodeTarget
+from outliernets.target.renode import RenodeTarget, suite_files
 from outliernets.target.serial_port import SerialTarget, is_port
 from outliernets.target.unicorn import UnicornTarget
 
@@ -20,6 +20,7 @@ __all__ = [
     "HostTarget",
     "Listener",
     "Mailbox",
+    "RenodeTarget",
     "Result",
     "SerialTarget",
     "Stats",
@@ -28,6 +29,7 @@ __all__ = [
     "TargetRun",
     "get",
     "is_port",
+    "suite_files",
 ]
 
 TARGETS: dict[str, Callable[[], Target]] = {

@@ -89,7 +89,7 @@ class QemuTarget(Target):
 
     def _count_in(self, folder: Path) -> list[str]:
         """Prepare to count; return the options of QEMU for it, none where it cannot."""
-        version = self.version()
+        version = _version(self._emulator)
         self.uncounted = reason_not_to_count(_find(self._emulator), version)
         if self.uncounted:
             return []
@@ -148,11 +148,10 @@ class QemuTarget(Target):
         return self._counter.counts(Functions(self._elf)) if self._counter else {}
 
     def version(self) -> str:
-        """Return the version of the QEMU that runs, or would run, the program."""
-        command = [_find(self._emulator), "--version"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        words = done.stdout.split()
-        return words[words.index("version") + 1] if "version" in words else "unknown"
+        """Return the version of the QEMU that runs, or would run, and why it counts nothing."""
+        version = _version(self._emulator)
+        reason = reason_not_to_count(_find(self._emulator), version)
+        return f"{version} (instructions not counted: {reason})" if reason else version
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -176,3 +175,10 @@ def _find(emulator: Emulator) -> str:
             " or use --target unicorn"
         )
     return path
+
+
+def _version(emulator: Emulator) -> str:
+    command = [_find(emulator), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    words = done.stdout.split()
+    return words[words.index("version") + 1] if "version" in words else "unknown"

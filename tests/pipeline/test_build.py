@@ -91,6 +91,7 @@ def another(config: BuildConfig, **changes) -> BuildConfig:
         ("cortex-a72", "unicorn", "zig", None),
         ("stm32f746", "qemu", "gcc", ("qemu-system-arm", "arm-none-eabi-gcc")),
         ("cortex-a72", "qemu", "gcc", ("qemu-aarch64", "aarch64-linux-gnu-gcc")),
+        ("stm32f746", "renode", "zig", ("renode",)),
     ],
 )
 def test_every_target_gives_the_same_scores(report, config, board, target, toolchain, needs):
@@ -102,6 +103,14 @@ def test_every_target_gives_the_same_scores(report, config, board, target, toolc
     assert set(recorder.ran) <= {"emit", "compile", "run"}  # changing the board trains nothing
     assert other["scores_sha256"] == report["scores_sha256"]
     assert other["parity"]["network_exact"] is True
+
+
+def test_files_for_renode_are_beside_the_program(report, config):
+    folder = config.board_folder / "06_compile"
+    suite = (folder / "check.robot").read_text()
+    identity = json.loads((config.board_folder / "05_emit" / "stage.json").read_text())["facts"]
+    assert identity["model_id"].to_bytes(4, "little").hex(" ") in suite
+    assert {"board.repl", "board.resc", "firmware.elf"} <= {p.name for p in folder.iterdir()}
 
 
 def test_run_replays_a_part(report, config):

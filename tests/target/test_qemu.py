@@ -18,8 +18,8 @@ from tests.target import stub
 from tests.target.conftest import Build
 
 BOARDS = ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
-#: what differs between the board and QEMU's machine, by prefix: start, bytes in and out (of which more
-#: come at a time), veneers
+#: what differs between the board and QEMU's machine, by prefix: start, bytes in and out (of which
+#: more come at a time), veneers
 DIFFERENT = (
     "Reset_Handler",
     "enable_",
@@ -124,6 +124,7 @@ def test_without_a_compiler_it_runs_and_says_why_nothing_is_counted(
         assert running.counts() == {}
         assert running.uncounted is not None
         assert "no C compiler on PATH" in running.uncounted
+        assert f"instructions not counted: {running.uncounted}" in running.version()
 
 
 @pytest.mark.emulator

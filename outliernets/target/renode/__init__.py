@@ -17,9 +17,12 @@ from outliernets.errors import TargetError
 from outliernets.target import image
 from outliernets.target.base import Target
 from outliernets.target.renode import files
+from outliernets.target.renode.files import suite_files
 from outliernets.target.renode.profile import INSTRUCTIONS, Profile, number
 from outliernets.target.renode.remote import Remote, find, free_port
 from outliernets.target.symbols import Functions
+
+__all__ = ["RenodeTarget", "suite_files"]
 
 TIMEOUT = 120.0  #: seconds without any byte after which firmware counts as silent
 ANSWER = 60.0  #: seconds Renode may take for a command

@@ -1,5 +1,6 @@
 """The detector in every emulator: equal to its twin, and honest about what it loses."""
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from outliernets import boards, target
 from outliernets.alarm import Alarm, Calibration, record, restored
 from outliernets.errors import MissingToolError, TargetError
-from outliernets.target import Target
+from outliernets.target import Client, Target
 from outliernets.target.listener import Listener, Mailbox, Origin
+from outliernets.target.protocol import AUDIO, Frame, encode
 from outliernets.target.unicorn import UnicornTarget
 from outliernets.toolchain import Firmware
 from tests.target import detect_stub, stub
@@ -27,6 +29,7 @@ CASES = [
     ("stm32f446", "gcc", "unicorn"),
     ("stm32f207", "gcc", "unicorn"),
     ("stm32g0b1", "gcc", "unicorn"),
+    ("stm32g0b1", "gcc", "qemu"),
     ("cortex-a72", "zig", "unicorn"),
     ("cortex-a72", "gcc", "qemu"),
     ("host", "gcc", "host"),
@@ -124,6 +127,43 @@ def test_lost_sound_is_counted_and_no_window_spans_the_gap(on_board: Listener) -
     assert windows_of(on_board) == expected
     status = on_board.status()
     assert (status.lost, status.samples) == (1234, len(before) + len(after))
+
+
+def test_a_frame_the_line_damages_is_lost_sound(detector: Build) -> None:
+    """Its CRC tells; the next frame's number says how much is missing."""
+    firmware = detector("stm32f746", "gcc", "unicorn", "line")
+    pcm = sound(QUIET, 6)
+    with start(firmware, "stm32f746", "unicorn") as running:
+        listener = Listener(running, firmware.elf)
+        listener.hello()
+        listener.reset()
+        listener.say(pcm[:1000])
+        frame = bytearray(
+            encode(Frame(AUDIO, 99, struct.pack("<I", 1000) + pcm[1000:1600].tobytes()))
+        )
+        frame[40] ^= 4
+        running.write(bytes(frame))
+        listener.skip(600)
+        with pytest.raises(TargetError, match=r"error 1\): a damaged frame was dropped"):
+            listener.status()
+        assert listener.say(pcm[1600:]) == 600
+        status, stats = listener.status(), listener.stats()
+        assert (status.samples, status.lost) == (len(pcm) - 600, 600)
+        assert stats.bad_frames == 1
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0\0\0", b"\0" * 5])
+def test_sound_without_a_number_or_half_a_sample_is_refused(
+    detector: Build, payload: bytes
+) -> None:
+    firmware = detector("stm32f746", "gcc", "unicorn", "line")
+    with start(firmware, "stm32f746", "unicorn") as running:
+        client = Client(running, firmware.elf)
+        client.hello()
+        with pytest.raises(TargetError, match=r"error 2\): AUDIO needs a position and whole"):
+            client.ask(AUDIO, payload)
+        with pytest.raises(TargetError, match="error 3"):
+            client.push(np.zeros(4, np.int16))
 
 
 def test_sound_that_is_said_twice_is_heard_once(on_board: Listener) -> None:

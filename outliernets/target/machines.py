@@ -4,7 +4,7 @@ import ctypes
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from outliernets.boards import Variant
 from outliernets.errors import ConfigError, TargetError, near_miss
 from outliernets.target import flash_model
 from outliernets.target.base import NOWHERE, Flow
-from outliernets.target.flash_model import FlashController, Sector
+from outliernets.target.flash_model import Flash, FlashController, Sector
 from outliernets.target.symbols import Functions
 
 CPU_MODELS = {
@@ -324,9 +324,9 @@ class Chip:
     usart: int  #: address of the USART that talks to the host
     usart_kind: Usart
     behaviour: Behaviour
+    flash: Flash
     cycles: int = 0xE000_1004  #: address of the counter of cycles; DWT.CYCCNT
     peripherals: tuple[tuple[int, int], ...] = ((0x4000_0000, 0x4008_0000),)  #: first, end
-    sectors: Mapping[int, Sector] = field(default_factory=dict)  #: of the flash, to be written
 
 
 class Stm32(Machine):
@@ -360,7 +360,7 @@ class Stm32(Machine):
             self._uc.mem_write(segment.load_address, segment.data)
         self._values: Registers = {}
         self._cycles_at_zero = 0
-        self._flash = FlashController(self._chip.sectors, self._uc.mem_write, self._allow_flash)
+        self._flash = FlashController(self._chip.flash, self._uc.mem_write, self._allow_flash)
         self._map_usart()
         usart = self._chip.usart & -_PAGE
         for first, end in (*self._chip.peripherals, self._CORE):
@@ -375,7 +375,8 @@ class Stm32(Machine):
 
         rights = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         rights |= unicorn.UC_PROT_WRITE if written else 0
-        self._uc.mem_protect(sector.base, sector.size, rights)
+        first, end = sector.base & -_PAGE, sector.base + sector.size
+        self._uc.mem_protect(first, (end - first + _PAGE - 1) & -_PAGE, rights)
 
     def _map_registers(self, first: int, end: int) -> None:
         def read(uc: Any, offset: int, size: int, user: Any) -> int:
@@ -408,14 +409,14 @@ class Stm32(Machine):
     def _read_register(self, address: int) -> int:
         if address == self._chip.cycles:
             return (self.instructions() - self._cycles_at_zero) & 0xFFFF_FFFF
-        if address in _FLASH and self._chip.sectors:
+        if address in self._chip.flash.registers:
             return self._flash.read(address)
         behaviour = self._chip.behaviour.get(address)
         return behaviour(self._values) if behaviour else self._values.get(address, 0)
 
     def _write_register(self, address: int, value: int) -> None:
         self._values[address] = value
-        if address in _FLASH and self._chip.sectors:
+        if address in self._chip.flash.registers:
             self._flash.store(address, value)
         if address == self._chip.cycles:
             self._cycles_at_zero = self.instructions() - value
@@ -473,7 +474,6 @@ def _g0_rcc_cfgr(values: Registers) -> int:
     return value | (value & 7) << 3  # RM0444 5.4.3: SWS follows SW
 
 
-_FLASH = (flash_model.KEYR, flash_model.SR, flash_model.CR)
 _DR = Usart(0x00, 0x04, 0x04)  # RM0390 25
 _RDR = Usart(0x1C, 0x24, 0x28)  # RM0385 31
 
@@ -481,13 +481,19 @@ _F2: Behaviour = {0x4002_3800: _rcc_cr, 0x4002_3808: _rcc_cfgr}
 _F4: Behaviour = {**_F2, 0x4000_7004: _pwr_csr}
 _F7: Behaviour = {**_F4, 0xE000_ED78: _clidr, 0xE000_ED80: _ccsidr}
 _G0: Behaviour = {0x4002_1000: _g0_rcc_cr, 0x4002_1008: _g0_rcc_cfgr}
+_F2_FLASH = flash_model.f2f4f7(11, Sector(0x080E_0000, 0x2_0000))
+_F4_FLASH = flash_model.f2f4f7(7, Sector(0x0806_0000, 0x2_0000))
+_F7_FLASH = flash_model.f2f4f7(7, Sector(0x080C_0000, 0x4_0000))
+_G0_FLASH = flash_model.g0(127, Sector(0x0803_F800, 0x800))
 _G0_PERIPHERALS = ((0x4000_0000, 0x4003_0000), (0x5000_0000, 0x5000_2000))
 
 CHIPS = {
-    "stm32f2": Chip(0x4000_4800, _DR, _F2, sectors={11: Sector(0x080E_0000, 0x2_0000)}),
-    "stm32f4": Chip(0x4000_4400, _DR, _F4, sectors={7: Sector(0x0806_0000, 0x2_0000)}),
-    "stm32f7": Chip(0x4001_1000, _RDR, _F7, sectors={7: Sector(0x080C_0000, 0x4_0000)}),
-    "stm32g0": Chip(0x4000_4400, _RDR, _G0, cycles=0x4000_0024, peripherals=_G0_PERIPHERALS),
+    "stm32f2": Chip(0x4000_4800, _DR, _F2, _F2_FLASH),
+    "stm32f4": Chip(0x4000_4400, _DR, _F4, _F4_FLASH),
+    "stm32f7": Chip(0x4001_1000, _RDR, _F7, _F7_FLASH),
+    "stm32g0": Chip(
+        0x4000_4400, _RDR, _G0, _G0_FLASH, cycles=0x4000_0024, peripherals=_G0_PERIPHERALS
+    ),
 }  #: by machine: the USARTs are those of the boards' ST-LINKs, the counter of the G0 is TIM2.CNT
 
 

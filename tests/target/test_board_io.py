@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from outliernets import boards
-from outliernets.target.flash_model import CR, KEYR, SR, FlashController, Sector
+from outliernets.target import flash_model
+from outliernets.target.flash_model import FlashController, Sector
 from outliernets.target.listener import Listener
 from outliernets.target.unicorn import UnicornTarget
 from outliernets.toolchain import Firmware
@@ -110,13 +111,18 @@ def test_it_says_that_the_watchdog_restarted_it(
             assert listener.lines[0]["watchdog"] == said
 
 
+KEYR, SR, CR = flash_model.f2f4f7(7, Sector(0, 64)).registers
+
+
 class Flash:
     """A controller of one sector, with its memory."""
 
     def __init__(self) -> None:
         self.memory = bytearray(b"\0" * 64)
         self.writable = False
-        self.controller = FlashController({7: Sector(0, 64)}, self._write, self._allow)
+        self.controller = FlashController(
+            flash_model.f2f4f7(7, Sector(0, 64)), self._write, self._allow
+        )
 
     def _write(self, address: int, data: bytes) -> None:
         self.memory[address : address + len(data)] = data

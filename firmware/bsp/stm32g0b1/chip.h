@@ -65,4 +65,8 @@
 #define WATCHDOG_FREEZE REG32(0x40015808U) /* DBG_APB_FZ1 */
 #define WATCHDOG_FREEZE_BIT (1U << 12)
 
+/* The last page of the first bank, of 2 KiB (RM0444 3.3.1): its number is the same with one bank and with two. */
+#define PAGE_BASE 0x0803F800U
+#define PAGE_NUMBER 127U
+
 #endif

@@ -1,6 +1,8 @@
-/* The last sector of the flash as a page that outlasts a restart: PM0059 (F2), RM0390 3, RM0385 3.
+/* Erase and write the last sector: PM0059 (F2), RM0390 3, RM0385 3.
  *
  * To erase it takes up to two seconds, in which the core waits for its next instruction. */
+#include "flash.h"
+
 #include "bsp.h"
 #include "chip.h"
 
@@ -20,26 +22,6 @@
 #define FLASH_ACR_DCRST (1U << 12)
 
 #define CACHE_LINE 32U
-
-/* The start-up code's table of what it copies: the last thing a program has in flash. */
-typedef struct {
-    const uint8_t *from;
-    const uint8_t *to;
-    const uint8_t *end;
-} copy_entry_t;
-extern const copy_entry_t on_copy_table[];
-extern const copy_entry_t on_copy_table_end[];
-
-static bool is_free(void) {
-    for (const copy_entry_t *c = on_copy_table; c < on_copy_table_end; c++) {
-        if ((uintptr_t)c->from + (uintptr_t)(c->end - c->to) > PAGE_BASE) {
-            return false;
-        }
-    }
-    return true;
-}
-
-const uint8_t *bsp_page(void) { return is_free() ? (const uint8_t *)PAGE_BASE : NULL; }
 
 static void wait(void) {
     DSB();
@@ -78,20 +60,7 @@ static void forget_old_content(void) {
     ISB();
 }
 
-static bool is_there(const uint8_t *data, size_t n) {
-    const volatile uint8_t *page = (const volatile uint8_t *)PAGE_BASE;
-    for (size_t i = 0; i < n; i++) {
-        if (page[i] != data[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool bsp_page_write(const uint8_t *data, size_t n) {
-    if (!is_free() || n > BSP_PAGE_SIZE) {
-        return false;
-    }
+void flash_replace_page(const uint8_t *data, size_t n) {
     FLASH_KEYR = FLASH_KEY_1;
     FLASH_KEYR = FLASH_KEY_2;
     wait();
@@ -100,5 +69,4 @@ bool bsp_page_write(const uint8_t *data, size_t n) {
     program(data, n);
     FLASH_CR = FLASH_CR_LOCK;
     forget_old_content();
-    return is_there(data, n);
 }

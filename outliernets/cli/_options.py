@@ -35,7 +35,7 @@ arch_option = click.option(
     "--arch", help="Network: a zoo name such as fan-686, or a TOML file. Default: the task's own."
 )
 target_option = click.option(
-    "--target", help="Where it runs: unicorn, qemu, host. Default: the board's first."
+    "--target", help="Where it runs: unicorn, qemu, renode, host. Default: the board's first."
 )
 toolchain_option = click.option(
     "--toolchain", default="zig", show_default=True, help="Compiler: zig, gcc."

@@ -93,7 +93,11 @@ class QemuTarget(Target):
         self.uncounted = reason_not_to_count(_find(self._emulator), version)
         if self.uncounted:
             return []
-        self._counter = BlockCounter(version, folder)
+        try:
+            self._counter = BlockCounter(version, folder)
+        except TargetError as error:  # a compiler without the C library's headers, say
+            self.uncounted = str(error)
+            return []
         return self._counter.arguments()
 
     def close(self) -> None:
@@ -150,7 +154,8 @@ class QemuTarget(Target):
     def version(self) -> str:
         """Return the version of the QEMU that runs, or would run, and why it counts nothing."""
         version = _version(self._emulator)
-        reason = reason_not_to_count(_find(self._emulator), version)
+        known = self._process is not None
+        reason = self.uncounted if known else reason_not_to_count(_find(self._emulator), version)
         return f"{version} (instructions not counted: {reason})" if reason else version
 
     def _running(self) -> subprocess.Popen[bytes]:

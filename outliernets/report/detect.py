@@ -19,6 +19,7 @@ def detection_text(report: Mapping[str, Any]) -> str:
             "equal to the integer twin's" if report["parity"]["lines_exact"] else "DIFFERENT",
         ),
         ("threshold", _promise(limit)),
+        ("known of normal sound", _support(limit)),
         ("flash, RAM", f"{kib(footprint['flash'])}, {kib(footprint['ram'])}"),
         ("stack, measured", f"{footprint['stack']:,} bytes"),
         ("instructions per second of sound", count(report["instructions"]["second"])),
@@ -46,6 +47,13 @@ def _alarm_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _promise(limit: Mapping[str, Any]) -> str:
     return (
-        f"{limit['threshold']:,}: at most {limit['false_alarms_per_hour']:g} false alarms per hour "
-        f"({limit['method']}, {limit['scores']} windows)"
+        f"{limit['threshold']:,}, set for {limit['false_alarms_per_hour']:g} false alarms per hour "
+        f"({limit['method']})"
+    )
+
+
+def _support(limit: Mapping[str, Any]) -> str:
+    return (
+        f"{limit['scores']} windows, {limit['above']} above: fewer than "
+        f"{limit['supported_per_hour']:.0f} per hour, with 95 % confidence"
     )

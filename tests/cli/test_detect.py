@@ -15,6 +15,8 @@ REPORT = {
         "false_alarms_per_hour": 0.5,
         "method": "gamma",
         "scores": 100,
+        "above": 0,
+        "supported_per_hour": 103.7,
     },
     "stream": {"seconds": 60.0, "fault_at": 30.0},
     "windows": 58,
@@ -60,7 +62,8 @@ def test_a_failed_run_says_why_and_ends_with_5(ongen, tmp_path, canned):
     assert code == 5
     assert "verdict FAIL: lost: 7 samples" in err
     assert "1.78 s after the fault" in out
-    assert "1,234: at most 0.5 false alarms per hour (gamma, 100 windows)" in out
+    assert "1,234, set for 0.5 false alarms per hour (gamma)" in out
+    assert "100 windows, 0 above: fewer than 104 per hour, with 95 % confidence" in out
     assert "FAIL: lost: 7 samples" in out
 
 

@@ -246,12 +246,13 @@ def dot_program(
         x, w, made = _values("x"), _values("w"), (Value("sum", i) for i in count(len(sums)))
         for pair in range(pairs):
             weights = [next(w) for _ in range(taps * wide)]
-            for i in range(0, len(weights) - 1, 2):
-                yield Step("nexts", (weights[i], weights[i + 1]), pointer="w")
-            if len(weights) % 2:
-                yield Step("next", (weights[-1],), pointer="w")
+            unread = 0
             for at in range((pixels - 1) * step + taps):
                 used = [(p, at - p * step) for p in range(pixels) if 0 <= at - p * step < taps]
+                while unread < min(at + 1, taps) * wide:
+                    two = tuple(weights[unread : unread + 2])
+                    yield Step("nexts" if len(two) == 2 else "next", two, pointer="w")
+                    unread += 2
                 if used:
                     word = next(x)
                     yield load(word, "in", pair * words + at)

@@ -247,7 +247,7 @@ def test_a_board_that_babbles_instead_of_an_answer(plug: Callable[..., Board], e
 
     with SerialTarget(plug(answer).port, timeout=0.5).open(elf, BOARD) as running:
         started = time.monotonic()
-        with pytest.raises(TargetError, match="did not answer within|no answer was among them"):
+        with pytest.raises(TargetError, match=r"did not answer within|no answer was among them"):
             Client(running).infer(b"")
         assert time.monotonic() - started < 3
 

@@ -73,7 +73,8 @@ NOINLINE static void on_mel_bands(const on_mel_plan_t *plan, const int32_t *bins
         on_complex_t gain_lowest = on_load_step(&table, 2);
         int32_t level = on_log2(top, energy.high, energy.low, log2_table);
         int32_t value = on_add_high(slope_bias.im, level, gain_lowest.re);
-        *row++ = (int8_t)on_max(on_narrow_s8(value, ON_MEL_VALUE_BITS), gain_lowest.im);
+        value = on_max(on_narrow_s8(value, ON_MEL_VALUE_BITS), gain_lowest.im);
+        *row++ = (int8_t)(value - ON_MEL_MARGIN);
     } while (row != end);
 }
 
@@ -95,9 +96,6 @@ NOINLINE void on_mel_frame(const on_mel_plan_t *plan, const int16_t *pcm, int32_
     on_mel_magnitudes(plan, bins);
 #endif
     on_mel_bands(plan, bins, (63 - shift * ON_MEL_POWER) * (1 << ON_LOG_BITS), row);
-    for (int32_t i = 0; plan->margin != 0 && i < plan->n_mels; i++) {
-        row[i] = (int8_t)(row[i] - plan->margin);
-    }
 }
 
 void on_mel_reset(on_mel_state_t *state) {

@@ -43,7 +43,6 @@ typedef struct {
     uint16_t hop;                       /**< samples between frames, 1 ... ON_MEL_N_FFT */
     uint16_t n_mels;                    /**< bands */
     uint16_t first_bin;                 /**< first FFT bin of the first row */
-    uint8_t margin;                     /**< from the int8 value of +clip_sigma to 127 */
     on_fft_plan_t fft;                  /**< window and rotations */
     const on_mel_band_t *bands;         /**< [n_mels + 1] */
     const on_log_segment_t *log2_table; /**< [ON_LOG_SEGMENTS] */

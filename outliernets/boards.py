@@ -141,6 +141,17 @@ def load(name_or_path: str | Path) -> Board:
     return _board(path, table)
 
 
+def load_for(name_or_path: str, target: str | None) -> tuple[Board, str]:
+    """Return a board and the target to run on; ``target`` None: the board's first.
+
+    Raise ConfigError for a target the board does not run on.
+    """
+    board = load(name_or_path)
+    chosen = target or board.default_target
+    board.variant(chosen)
+    return board, chosen
+
+
 def _find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix == ".toml":

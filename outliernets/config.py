@@ -64,6 +64,15 @@ def c_identifier(text: str) -> str:
     return name if name and not name[0].isdigit() else f"m_{name}"
 
 
+def library_name(name: str) -> str:
+    """Return the ``--name`` of a C library; ConfigError unless it is an identifier."""
+    if name != c_identifier(name):
+        raise ConfigError(
+            f"--name {name} is not a lower-case C identifier; try --name {c_identifier(name)}"
+        )
+    return name
+
+
 @dataclass(frozen=True)
 class MelConfig:
     """How PCM becomes log-Mel windows; the defaults are the paper's, with power 2 in place of 1.

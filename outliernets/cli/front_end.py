@@ -1,6 +1,8 @@
 """Commands about the front end by itself: mel, export mel."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -59,8 +61,7 @@ def mel(
     else:
         click.echo(comparison_text(compared.report))
         click.echo(f"written: {picture}", err=True)
-    if compared.report["verdict"] == "FAIL":
-        raise ParityError("verdict FAIL: the board's rows are not those of the integer twin")
+    _require_exact(compared.report)
 
 
 @click.group(short_help="Parts of ongen for other projects.")
@@ -122,5 +123,9 @@ def export_mel(
     else:
         click.echo(library_text(report))
         click.echo(f"written: {out}", err=True)
+    _require_exact(report)
+
+
+def _require_exact(report: Mapping[str, Any]) -> None:
     if report["verdict"] == "FAIL":
         raise ParityError("verdict FAIL: the board's rows are not those of the integer twin")

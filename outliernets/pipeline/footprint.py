@@ -47,9 +47,7 @@ def footprint_table(
     once, and CAE-MCS. ``target_name`` None: the board's first target. Where a network does not fit,
     ``fits`` is False, ``why`` tells what is missing, and it is measured with more memory.
     """
-    board = boards.load(board_name)
-    target_name = target_name or board.default_target
-    board.variant(target_name)
+    board, target_name = boards.load_for(board_name, target_name)
     compilers = _compilers(board, compilers)
     specs = [zoo.get(name) for name in networks] or _all_networks()
     rows = []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from outliernets import boards, codegen, data, target
 from outliernets.boards import Board, linker_context
-from outliernets.config import INT8_RANGE_DB, MelConfig, c_identifier
+from outliernets.config import INT8_RANGE_DB, MelConfig, library_name
 from outliernets.errors import ConfigError
 from outliernets.features import mel_fixed
 from outliernets.features.mel import log_mel
@@ -127,9 +127,7 @@ def _on_target(
     toolchain_name: str,
 ) -> dict[str, Any]:
     """Return what a board's front end says: whether it is exact, what it needs."""
-    board = boards.load(board_name)
-    target_name = target_name or board.default_target
-    board.variant(target_name)
+    board, target_name = boards.load_for(board_name, target_name)
     files = codegen.mel_files("mel", plan)
     with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:
         measured = measure("mel", files, plan, board, target_name, toolchain_name, pcm, scratch)
@@ -197,13 +195,8 @@ def export_front_end(
     toolchain_name: str = "zig",
 ) -> dict[str, Any]:
     """Write the front end as a C library of its own to ``out``; measure it on the target."""
-    if name != c_identifier(name):
-        raise ConfigError(
-            f"--name {name} is not a lower-case C identifier; try --name {c_identifier(name)}"
-        )
-    board = boards.load(board_name)
-    target_name = target_name or board.default_target
-    board.variant(target_name)
+    name = library_name(name)
+    board, target_name = boards.load_for(board_name, target_name)
     plan = plan_for_range(config, *span_db)
     narrator.begin("emit", 1, 2)
     files = codegen.mel_files(name, plan)

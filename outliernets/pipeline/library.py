@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from outliernets import boards, codegen, target, toolchain
 from outliernets.boards import Board, linker_context
-from outliernets.config import c_identifier
-from outliernets.errors import ConfigError
+from outliernets.config import c_identifier, library_name
 from outliernets.graph import Graph
 from outliernets.importer import read
 from outliernets.lower import lower
@@ -44,10 +43,8 @@ def compile_model(
     ``target_name`` None: the board's first target. ``explained`` adds what each group of ops costs
     and why (``explain``).
     """
-    board = boards.load(board_name)
-    target_name = target_name or board.default_target
-    board.variant(target_name)
-    graph = read(model, _identifier(name, model))
+    board, target_name = boards.load_for(board_name, target_name)
+    graph = read(model, library_name(name or c_identifier(model.stem)))
     narrator.begin("emit", 1, 3)
     lowered = lower(graph, toolchain.create_cpu(board).kernels)
     files = codegen.network_files(lowered)
@@ -93,15 +90,6 @@ def compile_model(
         report["groups"] = groups
     write_atomically(out / LIBRARY, json.dumps(report, indent=1) + "\n")
     return report
-
-
-def _identifier(name: str | None, model: Path) -> str:
-    chosen = name or c_identifier(model.stem)
-    if chosen != c_identifier(chosen):
-        raise ConfigError(
-            f"--name {chosen} is not a lower-case C identifier; try --name {c_identifier(chosen)}"
-        )
-    return chosen
 
 
 def link_check(

@@ -1,14 +1,17 @@
 """The page of ``ongen table --footprint``: Markdown that also reads well in a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from outliernets.report.tables import markdown
 
 _NUMBERS = ("parameters", "MAC", "instructions", "per MAC", "flash", "RAM", "stack")
 
 
 def footprint_page(table: Mapping[str, Any], command: str) -> str:
     """Return the page; ``command`` is the one that makes it again."""
-    rows = table["networks"]
+    rows, heading = table["networks"], _heading(table)
+    numbers = {i for i, name in enumerate(heading) if name in _NUMBERS}
     parts = [
         f"# What the networks need on {table['board']}",
         "",
@@ -16,7 +19,7 @@ def footprint_page(table: Mapping[str, Any], command: str) -> str:
         "",
         *_legend(table),
         "",
-        *_markdown([_heading(table), *(_cells(row) for row in rows)]),
+        *markdown([heading, *(_cells(row) for row in rows)], right=numbers),
     ]
     parts += [line for row in rows for line in _misfit(row, table["board"])]
     return "\n".join(parts)
@@ -82,17 +85,3 @@ def _misfit(row: Mapping[str, Any], board: str) -> list[str]:
     needs = f"flash {best['program_flash']:,}, RAM {best['program_ram']:,} bytes as a program"
     return ["", f"{row['network']} does not fit {board}: it needs {needs}. It was measured on the "
             "same processor with more memory."]  # fmt: skip
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align cells as a table; the columns of numbers at their ends."""
-    heading, *body = rows
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heading))]
-    right = [name in _NUMBERS for name in heading]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = zip(cells, widths, right, strict=True)
-        return f"| {' | '.join(c.rjust(w) if r else c.ljust(w) for c, w, r in padded)} |"
-
-    rule = " | ".join("-" * (w - r) + ":" * r for w, r in zip(widths, right, strict=True))
-    return [line(heading), f"| {rule} |", *(line(row) for row in body)]

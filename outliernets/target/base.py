@@ -38,7 +38,6 @@ class Target(ABC):
     """
 
     name: ClassVar[str]
-    counts_instructions: ClassVar[bool]  #: whether ``counts`` is exact, or always empty
     #: whether the cycles in the firmware's answers are time on silicon, not an emulator's count
     measures_cycles: ClassVar[bool] = False
 

@@ -22,7 +22,6 @@ class HostTarget(Target):
     """
 
     name: ClassVar[str] = "host"
-    counts_instructions: ClassVar[bool] = False
     measures_cycles: ClassVar[bool] = True
 
     def __init__(self, timeout: float = TIMEOUT) -> None:

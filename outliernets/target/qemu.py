@@ -50,7 +50,6 @@ class QemuTarget(Target):
     """
 
     name: ClassVar[str] = "qemu"
-    counts_instructions: ClassVar[bool] = True
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout

@@ -137,7 +137,6 @@ class SerialTarget(Target):
     """
 
     name: ClassVar[str] = "serial"
-    counts_instructions: ClassVar[bool] = False
     measures_cycles: ClassVar[bool] = True
 
     def __init__(

@@ -17,7 +17,6 @@ class UnicornTarget(Target):
     """Unicorn as a target. ``limit``: instructions the firmware may take for one answer."""
 
     name: ClassVar[str] = "unicorn"
-    counts_instructions: ClassVar[bool] = True
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit

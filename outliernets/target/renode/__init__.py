@@ -34,7 +34,6 @@ class RenodeTarget(Target):
     """Renode as a target. ``timeout``: seconds of silence allowed; ``answer``: for a command."""
 
     name: ClassVar[str] = "renode"
-    counts_instructions: ClassVar[bool] = True
 
     def __init__(self, timeout: float = TIMEOUT, answer: float = ANSWER) -> None:
         self._timeout = timeout

@@ -12,23 +12,11 @@ from outliernets.config import Task
 from outliernets.errors import DataError
 from outliernets.pipeline import BuildConfig, build, evaluate_model, learn, run_again, stage_names
 from outliernets.pipeline.stage import Silence
+from tests.pipeline.recorder import Recorder
 
 pytestmark = [pytest.mark.slow, pytest.mark.emulator]
 TASK = Task.parse("fan/06/6dB")
 CLIPS, ABNORMAL, SECONDS = 54, 3, 3.4
-
-
-class Recorder(Silence):
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-        self.notices: list[str] = []
-
-    def end(self, stage: str, seconds: float, fresh: bool) -> None:
-        if not fresh:
-            self.ran.append(stage)
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
 
 
 @pytest.fixture(scope="module")

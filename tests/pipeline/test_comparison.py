@@ -14,25 +14,12 @@ from outliernets.data import Clip
 from outliernets.errors import ConfigError, DataError
 from outliernets.pipeline import BuildConfig, learning
 from outliernets.pipeline.comparison import compare_detectors
-from outliernets.pipeline.stage import Silence
 from outliernets.report.comparison import comparison_csv, comparison_page, comparison_text
+from tests.pipeline.recorder import Recorder
 
 TASK = Task.parse("fan/02/0dB")
 NAMES = "no-network,ppca-4,no-network+running"
 ABNORMAL = 4
-
-
-class Recorder(Silence):
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-        self.notices: list[str] = []
-
-    def end(self, stage: str, seconds: float, fresh: bool) -> None:
-        if not fresh:
-            self.ran.append(stage)
-
-    def notice(self, text: str) -> None:
-        self.notices.append(text)
 
 
 @pytest.fixture(scope="module")

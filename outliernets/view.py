@@ -1,0 +1,254 @@
+"""What a detector looks at of each window: all of it, pooled frames, or statistics of its bands.
+
+A view has a float form, for learning, and an integer twin of ``on_view.c``, for the device.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outliernets.errors import ConfigError, near_miss
+
+Floats = NDArray[np.float64]
+Windows = NDArray[np.float32]  #: [n, frames, bands], standardised
+
+STATISTICS = ("mean", "deviation", "maximum")
+SPREAD = 6.0  #: a fitted view covers this many times the root mean square of what it learned
+MIN_SPREAD = 0.05  #: of a view that hardly varies
+ROOT_BITS = 3  #: fraction bits of frames * deviation
+GAIN_BITS = 20  #: fraction bits of the gains
+MAX_FRAMES = 64  #: frames * squares, with their fraction bits, fit 32 bits
+
+
+@dataclass(frozen=True)
+class Part:
+    """One statistic over the window's time; neighbours are averaged so that ``bands`` remain."""
+
+    statistic: str
+    bands: int
+    weight: float = 1.0  #: of these numbers beside those of other parts
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """What is looked at: ``parts``, or without any the window, ``pool`` frames averaged to one."""
+
+    pool: int = 1
+    parts: tuple[Part, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pool not in (1, 2, 4, 8):
+            raise ConfigError(f"view: pool = {self.pool} is not possible; give 1, 2, 4 or 8")
+        if self.parts and self.pool != 1:
+            raise ConfigError("view: give either pool or statistics, not both")
+        for part in self.parts:
+            if part.statistic not in STATISTICS:
+                raise ConfigError(
+                    f"view: unknown statistic '{part.statistic}'; "
+                    f"{near_miss(part.statistic, STATISTICS)}"
+                )
+            if not 0 < part.weight <= 16:
+                raise ConfigError(
+                    f"view: weight = {part.weight:g} of {part.statistic} is not possible; "
+                    "give more than 0, at most 16"
+                )
+
+    def shape(self, frames: int, bands: int) -> tuple[int, int]:
+        """Return (rows, columns) of the view of a window; ConfigError if it does not divide."""
+        for part in self.parts:
+            if part.bands < 1 or bands % part.bands:
+                raise ConfigError(
+                    f"view: {bands} bands do not pool to {part.bands} of {part.statistic}"
+                )
+        if frames % self.pool or frames > MAX_FRAMES:
+            raise ConfigError(
+                f"view: windows of {frames} frames; needs a multiple of {self.pool}, "
+                f"at most {MAX_FRAMES}"
+            )
+        if self.parts:
+            return 1, sum(part.bands for part in self.parts)
+        return frames // self.pool, bands
+
+    def raw(self, windows: Windows) -> Floats:
+        """Return the view of each window, [n, rows, columns], before it is centred or clipped."""
+        n, frames, bands = windows.shape
+        rows, columns = self.shape(frames, bands)
+        if not self.parts:
+            return np.asarray(
+                windows.reshape(n, rows, self.pool, columns).mean(axis=2, dtype=float)
+            )
+        return np.concatenate([_statistic(part, windows) for part in self.parts], axis=1)[:, None]
+
+    def fit(self, windows: Windows, clip_sigma: float) -> "View":
+        """Return the view with what it learns from training windows.
+
+        Statistics are centred, and cover SPREAD times their root mean square; windows keep the
+        +- ``clip_sigma`` that they are clipped to already.
+        """
+        if not self.parts:
+            return View(self, None, clip_sigma)
+        values = self.raw(windows)
+        centre = values.mean(axis=0)[0]
+        spread = float(np.sqrt(np.mean((values - centre) ** 2)))
+        return View(self, tuple(centre.tolist()), SPREAD * max(spread, MIN_SPREAD))
+
+
+def _statistic(part: Part, windows: Windows) -> Floats:
+    """Return [n, bands] of one part, weighted."""
+    if part.statistic == "mean":
+        values = windows.mean(axis=1, dtype=np.float64)
+    elif part.statistic == "deviation":
+        values = windows.std(axis=1, dtype=np.float64)
+    else:
+        values = windows.max(axis=1).astype(np.float64)
+    pooled = values.reshape(len(values), part.bands, -1).mean(axis=2)
+    return np.asarray(part.weight * pooled)
+
+
+@dataclass(frozen=True)
+class View:
+    """A view that has learned its centre; its values are clipped to +- ``limit``."""
+
+    spec: ViewSpec
+    centre: tuple[float, ...] | None  #: [columns] of statistics; None: nothing is subtracted
+    limit: float
+
+    def apply(self, windows: Windows) -> Windows:
+        """Return what the network reads of each window, [n, rows, columns]."""
+        values = self.spec.raw(windows)
+        if self.centre is not None:
+            values = values - np.array(self.centre)
+        clipped: Windows = np.clip(values, -self.limit, self.limit).astype(np.float32)
+        return clipped
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the learned numbers as JSON-like data."""
+        return {"centre": self.centre and list(self.centre), "limit": self.limit}
+
+    @classmethod
+    def from_dict(cls, spec: ViewSpec, data: dict[str, Any]) -> "View":
+        """Rebuild what ``to_dict`` returned."""
+        centre = data["centre"]
+        return cls(spec, None if centre is None else tuple(map(float, centre)), data["limit"])
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """Integers of one statistic: element i is ``(gain * sum + offset[i]) >> GAIN_BITS``.
+
+    ``sum`` is over the ``pooled`` bands of an element: of sums over time, of roots of
+    ``frames * sum of squares - square of sum`` with ROOT_BITS fraction bits, or of maxima.
+    """
+
+    statistic: str
+    bands: int
+    pooled: int
+    gain: int
+    offset: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """The view in integers: from int8 rows of the front end to the network's int8 input."""
+
+    frames: int
+    bands: int
+    pool: int
+    parts: tuple[PartPlan, ...]
+
+    @classmethod
+    def make(
+        cls,
+        view: View,
+        frames: int,
+        bands: int,
+        row: tuple[float, int],
+        network: tuple[float, int],
+    ) -> "ViewPlan":
+        """Compute it; ``row`` and ``network`` are (scale, zero point) of rows and input.
+
+        A view of whole rows is copied, so there both have to be equal.
+        """
+        view.spec.shape(frames, bands)
+        parts, first = [], 0
+        for part in view.spec.parts:
+            centre = view.centre[first : first + part.bands] if view.centre else (0.0,) * part.bands
+            parts.append(_part_plan(part, centre, frames, bands, row, network))
+            first += part.bands
+        return cls(frames, bands, view.spec.pool, tuple(parts))
+
+    @property
+    def is_window(self) -> bool:
+        """Whether the network reads the rows themselves."""
+        return not self.parts and self.pool == 1
+
+    @property
+    def size(self) -> int:
+        """Values that the network reads."""
+        if self.parts:
+            return sum(part.bands for part in self.parts)
+        return self.frames // self.pool * self.bands
+
+    def apply(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return the network's input [n, size] of windows of rows [n, frames * bands]."""
+        q = rows.reshape(-1, self.frames, self.bands).astype(np.int64)
+        if not self.parts:
+            sums = q.reshape(len(q), -1, self.pool, self.bands).sum(axis=2)
+            means = (2 * sums + self.pool) // (2 * self.pool)  # to nearest, halves up
+            return np.asarray(means.reshape(len(q), -1), np.int8)
+        return np.concatenate([_part_values(part, q) for part in self.parts], axis=1)
+
+    def context(self) -> dict[str, Any]:
+        """What the template prints."""
+        return {
+            "frames": self.frames,
+            "bands": self.bands,
+            "pool": self.pool,
+            "size": self.size,
+            "is_window": self.is_window,
+            "parts": [vars(part) for part in self.parts],
+        }
+
+
+def _part_plan(
+    part: Part,
+    centre: tuple[float, ...],
+    frames: int,
+    bands: int,
+    row: tuple[float, int],
+    network: tuple[float, int],
+) -> PartPlan:
+    pooled = bands // part.bands
+    units = {"mean": frames, "deviation": frames << ROOT_BITS, "maximum": 1}[part.statistic]
+    step = part.weight * row[0] / (pooled * units)  # of the sum
+    # a deviation does not know the rows' zero point
+    zero = 0.0 if part.statistic == "deviation" else part.weight * row[0] * row[1]
+    one = 1 << GAIN_BITS
+    gain = round(one * step / network[0])
+    offset = [math.floor(one * (network[1] - (c + zero) / network[0] + 0.5)) for c in centre]
+    if not 0 < gain < 1 << 31 or max(map(abs, offset)) >= 1 << 31:
+        raise ConfigError(
+            f"view: {part.statistic} with weight {part.weight:g} does not fit the network's input "
+            f"of +-{128 * network[0]:.3g}; give the parts more even weights"
+        )
+    return PartPlan(part.statistic, part.bands, pooled, gain, tuple(offset))
+
+
+def _part_values(part: PartPlan, q: NDArray[np.int64]) -> NDArray[np.int8]:
+    if part.statistic == "mean":
+        values = q.sum(axis=1)
+    elif part.statistic == "maximum":
+        values = q.max(axis=1)
+    else:
+        values = _roots(q.shape[1] * (q * q).sum(axis=1) - q.sum(axis=1) ** 2)
+    sums = values.reshape(len(q), part.bands, part.pooled).sum(axis=2)
+    wide = (sums * part.gain + np.array(part.offset)) >> GAIN_BITS
+    return np.asarray(np.clip(wide, -128, 127), np.int8)
+
+
+def _roots(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return floor(sqrt(values * 4 ** ROOT_BITS)); exact, as the products fit float64 exactly."""
+    return np.floor(np.sqrt((values << (2 * ROOT_BITS)).astype(np.float64))).astype(np.int64)

@@ -54,3 +54,8 @@ class BuildConfig:
     def simulated_folder(self) -> Path:
         """Where simulated recordings are kept, shared by all tasks, in MIMII's layout."""
         return self.out / "simulated"
+
+    @property
+    def log_mel_folder(self) -> Path:
+        """Where spectrograms are kept, shared by all tasks, seeds and networks."""
+        return self.out / "log_mel"

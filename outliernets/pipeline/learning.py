@@ -2,22 +2,23 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outliernets import data, evaluate
+from outliernets.config import MelConfig
 from outliernets.data import Clip, Dataset
 from outliernets.errors import DataError
-from outliernets.features.mel import log_mel
 from outliernets.features.windows import Standardizer, windows
 from outliernets.importer import read
 from outliernets.nets.space import ArchSpec
 from outliernets.pipeline.config import BuildConfig
+from outliernets.pipeline.log_mels import LogMels
 from outliernets.pipeline.stage import Narrator, Work
 from outliernets.reference import Reference
 from outliernets.score import ScorePlan
@@ -87,23 +88,44 @@ def features_stage(config: BuildConfig, work: Work) -> None:
     ``test_clip.npy`` (clip number of each test window) and ``standardizer.json``.
     """
     clips = {part: read_clips(work.inputs["data"], part) for part in ("train", "test")}
-    total = len(clips["train"]) + len(clips["test"])
-    steps = iter(range(1, total + 1))
-    decibels = {
-        part: [_clip_log_mel(config, clip, work, next(steps), total) for clip in part_clips]
-        for part, part_clips in clips.items()
+    kept = LogMels(config.log_mel_folder, config.mel)
+    kept.make(clips["train"] + clips["test"], work.narrator)
+    standardizer = Standardizer.fit(kept.load(clip) for clip in clips["train"])
+    train, held_out = hold_out(clips["train"], HOLD_OUT, config.seed)
+    counts = {
+        name: _write_windows(
+            work.folder / f"{name}.npy", map(kept.load, part), standardizer, kept.mel
+        )
+        for name, part in (("train", train), ("held_out", held_out), ("test", clips["test"]))
     }
-    standardizer = Standardizer.fit(decibels["train"])
-    train, held_out = hold_out(decibels["train"], HOLD_OUT, config.seed)
-    cut = {"train": train, "held_out": held_out, "test": decibels["test"]}
-    for name, mels in cut.items():
-        values = [standardizer.apply(windows(m, config.mel), config.mel) for m in mels]
-        np.save(work.folder / f"{name}.npy", np.concatenate(values))
-    _check_amount(sum(len(m) // config.mel.frames for m in train), config, work)
-    counts = [len(m) // config.mel.frames for m in decibels["test"]]
-    np.save(work.folder / "test_clip.npy", np.repeat(np.arange(len(counts)), counts))
+    _check_amount(sum(counts["train"]), config, work)
+    owners = np.repeat(np.arange(len(counts["test"])), counts["test"])
+    np.save(work.folder / "test_clip.npy", owners)
     (work.folder / "standardizer.json").write_text(json.dumps(standardizer.to_dict()) + "\n")
     work.facts |= {"held_out_clips": len(held_out)}
+
+
+def _write_windows(
+    path: Path, log_mels: Iterable[Floats], standardizer: Standardizer, mel: MelConfig
+) -> list[int]:
+    """Write the windows of all clips as one array, a clip at a time; return how many each has."""
+    counts = []
+    with path.open("wb") as file:
+        _write_header(file, 0, mel)
+        for log_mel in log_mels:
+            cut = standardizer.apply(windows(log_mel, mel), mel)
+            file.write(cut.tobytes())
+            counts.append(len(cut))
+        file.seek(0)
+        _write_header(file, sum(counts), mel)
+    return counts
+
+
+def _write_header(file: BinaryIO, count: int, mel: MelConfig) -> None:
+    """Write a .npy header; numpy leaves room in it for any ``count``."""
+    shape = (count, mel.frames, mel.n_mels)
+    facts = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, facts)
 
 
 def _check_amount(windows_: int, config: BuildConfig, work: Work) -> None:
@@ -122,21 +144,6 @@ def _check_amount(windows_: int, config: BuildConfig, work: Work) -> None:
             f"only {windows_} windows of normal sound to train on; below {GOOD_CALIBRATION} the "
             f"int8 network loses accuracy: record {seconds(GOOD_CALIBRATION):.0f} seconds more"
         )
-
-
-def _clip_log_mel(config: BuildConfig, clip: Clip, work: Work, step: int, total: int) -> Floats:
-    pcm = data.read_pcm(clip.path, config.mel.sample_rate, config.mel.min_samples)
-    for notice in pcm.notices:
-        work.narrator.notice(f"{clip.name}: {notice}")
-    mel = log_mel(pcm.samples, config.mel)
-    if len(mel) < config.mel.frames:
-        seconds = len(pcm.samples) / config.mel.sample_rate
-        raise DataError(
-            f"{clip.path}: {seconds:.2f} s is shorter than one window of "
-            f"{config.mel.window_ms / 1000:.2f} s; remove it or record longer clips"
-        )
-    work.narrator.progress(step, total)
-    return mel
 
 
 def train_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:

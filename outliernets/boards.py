@@ -1,5 +1,6 @@
 """What a board is: processor, clock, memory and targets, as ``boards/<name>.toml`` says."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,17 @@ ROLES = ("code", "hot_code", "data", "hot_data", "stack", "spare")
 HOT_MARK = "/* hot functions: named here when their sizes are known */"
 STACK_BYTES = 0x4000  #: reserved when a board does not say
 _REQUIRED: dict[str, type] = {"title": str, "family": str, "cpu": str, "clock_hz": int, "bsp": list}
-_OPTIONAL: dict[str, type] = {"stack": int, "memory": list, "targets": dict, "flash": dict}
+_OPTIONAL: dict[str, type] = {
+    "stack": int,
+    "memory": list,
+    "targets": dict,
+    "flash": dict,
+    "power": dict,
+}
 _MEMORY_REQUIRED: dict[str, type] = {"name": str, "base": int, "size": int, "role": str}
 _MEMORY_OPTIONAL: dict[str, type] = {"alias": int}
 _FLASH_REQUIRED: dict[str, type] = {"pyocd": str, "openocd": list}
+_POWER_REQUIRED: dict[str, type] = {"mw_per_mhz": float, "error": float, "source": str}
 _TARGET_REQUIRED: dict[str, type] = {"machine": str}
 _TARGET_OPTIONAL: dict[str, type] = {"bsp": list, "memory": list, "stack": int}
 
@@ -90,6 +98,15 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class Power:
+    """What the chip draws while it computes."""
+
+    mw_per_mhz: float  #: mW per MHz, which is nJ per cycle
+    error: float  #: relative
+    source: str  #: who says so, under which conditions
+
+
+@dataclass(frozen=True)
 class Board:
     """A board as ``boards/<name>.toml`` describes it."""
 
@@ -101,6 +118,7 @@ class Board:
     native: Variant  #: the board itself
     targets: Mapping[str, Variant] = field(hash=False)  #: by target name: ``unicorn``, ``qemu``
     chip: Chip | None = None  #: None: its flash cannot be written
+    power: Power | None = None  #: None: nobody knows, and no energy is reported
 
     @property
     def memory(self) -> tuple[Memory, ...]:
@@ -176,7 +194,13 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
         _check_keys(there, settings, _TARGET_REQUIRED, _TARGET_OPTIONAL)
         targets[name] = _variant(there, settings, table)
     facts = (path.stem, table["title"], table["family"], table["cpu"], table["clock_hz"])
-    return Board(*facts, native, targets, _chip(where, table.get("flash")))
+    return Board(
+        *facts,
+        native,
+        targets,
+        chip=_chip(where, table.get("flash")),
+        power=_power(where, table.get("power")),
+    )
 
 
 def _chip(where: str, settings: dict[str, Any] | None) -> Chip | None:
@@ -187,6 +211,21 @@ def _chip(where: str, settings: dict[str, Any] | None) -> Chip | None:
     if not all(isinstance(file, str) for file in settings["openocd"]):
         raise ConfigError(f"{there}: openocd must be a list of names of configuration files")
     return Chip(settings["pyocd"], tuple(settings["openocd"]))
+
+
+def _power(where: str, settings: dict[str, Any] | None) -> Power | None:
+    if settings is None:
+        return None
+    there = f"{where}: [power]"
+    _check_keys(there, settings, _POWER_REQUIRED, {})
+    power = Power(**settings)
+    if not 0.0 < power.mw_per_mhz < math.inf:
+        raise ConfigError(f"{there}: mw_per_mhz = {power.mw_per_mhz} is not a positive number")
+    if not 0.0 <= power.error < 1.0:
+        raise ConfigError(f"{there}: error = {power.error} must be 0.0 or more and less than 1.0")
+    if not power.source.strip():
+        raise ConfigError(f"{there}: source must say where the number comes from")
+    return power
 
 
 def _variant(where: str, settings: dict[str, Any], board: dict[str, Any]) -> Variant:

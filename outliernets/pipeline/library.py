@@ -19,7 +19,7 @@ from outliernets.pipeline import firmware
 from outliernets.pipeline.explain import explain
 from outliernets.pipeline.stage import Narrator, write_atomically
 from outliernets.reference import Reference
-from outliernets.report.timing import Cycles, by_function, timing
+from outliernets.report.timing import Cycles, by_function, energy, timing
 from outliernets.target import cycles
 
 PROBES = 5  #: random inputs on which the target is compared with the reference
@@ -158,7 +158,8 @@ def _timing(
         return timing(None, board.clock_hz, latency)
     facts = firmware.cycle_facts(estimated, elf, board, graph.name, 0, PROBES)
     spent = Cycles(facts["network"], facts["error"], facts["basis"], facts["memory"])
-    return timing(spent, board.clock_hz, latency, graph.macs / spent.count)
+    times = timing(spent, board.clock_hz, latency, graph.macs / spent.count)
+    return times | energy(board.power, times, "network")
 
 
 def _latency(client: target.Client, inputs: NDArray[np.int8], board: Board) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outliernets.boards import Board
 from outliernets.config import MelConfig
-from outliernets.report.timing import Cycles, by_function, timing
+from outliernets.report.timing import Cycles, by_function, energy, timing
 
 SCHEMA = 1
 AUC_BUDGET = 0.01  #: largest |AUC float - AUC target|
@@ -97,7 +97,8 @@ def _timing(run: Mapping[str, Any], board: Board, macs: int, mel: MelConfig) -> 
         times["cycles"]["measured"] = measured
         times["latency_ms"]["measured"] = 1000.0 * measured / board.clock_hz
     ms = times["latency_ms"]["estimated" if measured is None else "measured"]
-    return times | {"real_time_share": None if ms is None else ms / mel.window_ms}
+    share = {"real_time_share": None if ms is None else ms / mel.window_ms}
+    return times | share | energy(board.power, times, "window", mel.window_ms)
 
 
 def verdict(report: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from outliernets.report.timing import estimate_text
+from outliernets.report.timing import energy_rows, estimate_text
 
 LEGS = {"float": "float (Keras)", "int8": "int8 (TFLM)", "target": "on target"}
 
@@ -46,6 +46,7 @@ def _library_table(report: Mapping[str, Any]) -> str:
         ("instructions per network run", count(report["instructions"]["network"])),
         *_estimate(report, "time per network run, estimate"),
         *_measured_time(report["latency_ms"]),
+        *energy_rows(report),
         ("files", " ".join(report["files"])),
     ]
     title = f"{report['name']} on {report['board']}: {report['verdict']}"
@@ -155,6 +156,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("instructions per window", count(counts["window"])),
         *_estimate(report, "time per window, estimate"),
         *_measured_window(report["latency_ms"]["measured"], report["real_time_share"]),
+        *energy_rows(report),
         ("target", f"{report['target']['name']} {report['target']['version']}"),
         ("toolchain", report["toolchain_version"]),
     ]

@@ -211,6 +211,37 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, message: str) ->
         boards.load(write(tmp_path, SMALL.replace(old, new)))
 
 
+POWER = """
+[power]
+mw_per_mhz = 1.5
+error = 0.2
+source = "an ammeter"
+"""
+
+
+def test_what_a_board_draws(tmp_path: Path) -> None:
+    assert boards.load(write(tmp_path, SMALL)).power is None
+    power = boards.load(write(tmp_path, SMALL + POWER)).power
+    assert power == boards.Power(1.5, 0.2, "an ammeter")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1.5", "-1.5", r"\[power\]: mw_per_mhz = -1.5 is not a positive number"),
+        ("1.5", "nan", "not a positive number"),
+        ("1.5", "2", "mw_per_mhz must be a decimal number, not a whole number"),
+        ("0.2", "1.0", "error = 1.0 must be 0.0 or more and less than 1.0"),
+        ('"an ammeter"', '" "', "source must say where the number comes from"),
+        ('source = "an ammeter"\n', "", "key 'source' is missing"),
+        ("mw_per_mhz", "mw_per_hz", "unknown key 'mw_per_hz' .*did you mean 'mw_per_mhz'"),
+    ],
+)
+def test_a_mistake_in_the_power_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        boards.load(write(tmp_path, SMALL + POWER.replace(old, new)))
+
+
 def test_unknown_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"unknown board 'stm32f764'.*did you mean 'stm32f746'"):
         boards.load("stm32f764")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from outliernets import boards
+from outliernets import boards, resources
 from outliernets.errors import ConfigError
 from outliernets.pipeline import compile_model
 from outliernets.pipeline.stage import Silence
@@ -101,3 +101,20 @@ def test_tables_that_exceed_the_cache_cost_time(tmp_path: Path) -> None:
     lines = waits[256]["memory"] / 16
     assert 64 * (256 - 64) / 32 <= lines <= 64 * 256 / 32
     assert 0.15 < waits[256]["error"] < 0.5
+
+
+POWER = '\n[power]\nmw_per_mhz = 1.5\nerror = 0.1\nsource = "an ammeter"\n'
+
+
+@pytest.mark.emulator
+def test_a_board_whose_power_is_known_has_an_energy(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text((resources.boards() / "stm32f746.toml").read_text() + POWER)
+    report = compile_model(model, str(path), tmp_path / "lib", Silence())
+    spent = report["cycles"]
+    assert report["energy_mj"] == {
+        "network": pytest.approx(1.5e-6 * spent["estimated"]),
+        "error": pytest.approx(spent["error"] + 0.1),
+        "basis": "an ammeter",
+    }
+    assert "µJ ± 25% (an ammeter)" in as_text(report)

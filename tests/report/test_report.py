@@ -1,11 +1,13 @@
 """The verdict names every broken budget, and the tables show what was measured."""
 
 import copy
+import re
 
 import pytest
 
+from outliernets.boards import Power
 from outliernets.report import as_text, verdict
-from outliernets.report.timing import Cycles, timing
+from outliernets.report.timing import Cycles, energy, timing
 
 AUC = {"value": 0.9, "low": 0.85, "high": 0.95}
 REPORT = {
@@ -111,3 +113,45 @@ def test_cycles_become_time_at_the_boards_clock():
         "memory": 0,
     }
     assert timing(None, 1, {"measured": 3.0})["latency_ms"] == {"estimated": None, "measured": 3.0}
+
+
+POWER = Power(1.5, 0.2, "an ammeter")  # 1.5 mW at 1 MHz: 1.5 nJ a cycle
+
+
+def test_energy_is_power_times_time():
+    times = timing(Cycles(2_000_000, 0.15, "model"), 200_000_000)  # 10 ms of 300 mW
+    found = energy(POWER, times, "window", every_ms=1000.0)
+    assert found["energy_mj"] == {"window": 3.0, "error": 0.35, "basis": "an ammeter"}
+    assert found["power_mw"] == {"mean": 3.0, "error": 0.35}
+    assert energy(POWER, times, "network") == {
+        "energy_mj": {"network": 3.0, "error": 0.35, "basis": "an ammeter"}
+    }
+
+
+def test_energy_of_measured_cycles_is_as_wrong_as_the_power():
+    times = timing(Cycles(2_000_000, 0.15, "model"), 200_000_000)
+    times["cycles"]["measured"] = 4_000_000
+    assert energy(POWER, times, "window")["energy_mj"] == {
+        "window": 6.0, "error": 0.2, "basis": "an ammeter",
+    }  # fmt: skip
+
+
+def test_energy_of_uncertain_cycles_has_no_error_bar():
+    times = timing(Cycles(400, None, "one cycle per instruction"), 1000)
+    assert energy(POWER, times, "window")["energy_mj"]["error"] is None
+    text = as_text(REPORT | energy(POWER, times, "window"))
+    assert re.search(r"energy per window, estimate +0\.6 µJ \(an ammeter\)", text)
+
+
+def test_no_energy_without_the_power_or_without_cycles():
+    times = timing(Cycles(2_000_000, 0.15, "model"), 200_000_000)
+    assert energy(None, times, "window", 1000.0) == {}
+    assert energy(POWER, timing(None, 1), "network") == {}
+    assert "energy" not in as_text(REPORT)
+
+
+def test_the_table_has_energy_and_mean_power():
+    times = timing(Cycles(2_000_000, 0.15, "model"), 200_000_000)
+    text = as_text(REPORT | energy(POWER, times, "window", every_ms=1024.0))
+    assert "3 mJ ± 35% (an ammeter)" in text
+    assert "2.93 mW, without sleep" in text

@@ -173,14 +173,41 @@ class ScorePlan:
         """What one unit of a band's level stands for, in deviations."""
         return self.unit * self.spec.bands / self.size
 
+    @property
+    def title(self) -> str:
+        """What the score is, in words."""
+        spec = self.spec
+        if spec.kind == "mse":
+            return "the sum of the squared differences between input and output"
+        if spec.kind == "peak":
+            return f"the largest sum of squared differences of one of {self.rows} rows"
+        means = f"the mean differences of {spec.bands} bands"
+        if spec.memory > 1:
+            means += f" over {spec.memory} windows"
+        if self.distance is None:
+            return f"the sum of the squares of {means}"
+        return f"the squared Mahalanobis distance of {means}"
+
+    @property
+    def unit_title(self) -> str:
+        """What a score of 1 stands for, in words."""
+        if self.distance is not None:
+            return f"{self.unit_squared:.6g} of a squared Mahalanobis distance"
+        of = {"mse": "error", "peak": "error of a row"}.get(
+            self.spec.kind, "difference of the bands"
+        )
+        return f"a mean squared {of} of {self.unit_squared:.6g} square deviations"
+
     def context(self) -> dict[str, Any]:
-        """What the template prints."""
+        """What the templates print."""
         return {
             **vars(self),
             **vars(self.spec),
             "pooled": self.columns // self.spec.bands if self.spec.is_banded else 1,
+            "is_banded": self.spec.is_banded,
             "size": self.size,
-            "unit_squared": self.unit_squared,
+            "title": self.title,
+            "unit_title": self.unit_title,
         }
 
 

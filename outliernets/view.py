@@ -21,6 +21,8 @@ MIN_SPREAD = 0.05  #: of a view that hardly varies
 ROOT_BITS = 3  #: fraction bits of frames * deviation
 GAIN_BITS = 20  #: fraction bits of the gains
 MAX_FRAMES = 64  #: frames * squares, with their fraction bits, fit 32 bits
+_PLURALS = {"mean": "means", "deviation": "deviations", "maximum": "maxima"}
+_KEPT = {"mean": ("sums",), "deviation": ("sums", "squares"), "maximum": ("maxima",)}
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,11 @@ class ViewPlan:
             first += part.bands
         return cls(frames, bands, view.spec.pool, tuple(parts))
 
+    @classmethod
+    def whole(cls, frames: int, bands: int) -> "ViewPlan":
+        """Return the view of all of a window, as it is."""
+        return cls(frames, bands, 1, ())
+
     @property
     def is_window(self) -> bool:
         """Whether the network reads the rows themselves."""
@@ -201,14 +208,30 @@ class ViewPlan:
             return np.asarray(means.reshape(len(q), -1), np.int8)
         return np.concatenate([_part_values(part, q) for part in self.parts], axis=1)
 
+    @property
+    def title(self) -> str:
+        """What the network reads, in words."""
+        rows = f"{self.frames // self.pool} x {self.bands}"
+        if self.is_window:
+            return f"a window of {rows}"
+        if not self.parts:
+            return f"{rows}: each the mean of {self.pool} of {self.frames} frames"
+        parts = ", ".join(f"{part.bands} {_PLURALS[part.statistic]}" for part in self.parts)
+        return f"{self.size} statistics of {self.frames} frames: {parts}"
+
     def context(self) -> dict[str, Any]:
-        """What the template prints."""
+        """What the templates print."""
+        kept = {name for part in self.parts for name in _KEPT[part.statistic]}
         return {
             "frames": self.frames,
             "bands": self.bands,
+            "room": (self.bands + 3) & -4,  # the firmware takes bands in fours
             "pool": self.pool,
+            "pool_bits": self.pool.bit_length() - 1,
             "size": self.size,
+            "title": self.title,
             "is_window": self.is_window,
+            "kept": kept if self.parts else {"sums"},
             "parts": [vars(part) for part in self.parts],
         }
 

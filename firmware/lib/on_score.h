@@ -1,5 +1,5 @@
 /** @file
- * The anomaly score: squared reconstruction error in integers; twin of outliernets/score.py.
+ * The anomaly score in integers: what a network left of its input; twin of outliernets/score.py.
  */
 #ifndef ON_SCORE_H
 #define ON_SCORE_H
@@ -15,6 +15,13 @@ typedef struct {
     uint64_t threshold; /**< a larger sum is an alarm */
 } on_score_plan_t;
 
+/** How levels vary together in normal sound; made by Distance in Python. */
+typedef struct {
+    const int32_t *mean;   /**< [bands] levels of normal sound */
+    const int16_t *factor; /**< [bands][bands] */
+    int32_t shift;         /**< of the products, so that they fit 32 bits */
+} on_score_distance_t;
+
 /**
  * Sum of squared differences between some of a window and what the network makes of it.
  *
@@ -26,5 +33,31 @@ typedef struct {
  */
 uint64_t on_score_squared_error(const on_score_plan_t *plan, const int8_t *x, const int8_t *y,
                                 int32_t count);
+
+/** Return the largest such sum of a row; x and y are [rows][columns]. */
+uint64_t on_score_peak(const on_score_plan_t *plan, const int8_t *x, const int8_t *y, int32_t rows,
+                       int32_t columns);
+
+/**
+ * Bring the levels up to date: each band's sum of differences, averaged over windows.
+ *
+ * @param plan     gains; chosen so that a level has at most 29 bits and a sign
+ * @param x        [rows][bands][pooled] network input
+ * @param y        [rows][bands][pooled] network output
+ * @param rows     of the window
+ * @param bands    levels
+ * @param pooled   neighbouring columns of each level
+ * @param windows  how many the average is over, this one included; with 1 old levels do not matter
+ * @param levels   [bands] averages, in units
+ */
+void on_score_levels(const on_score_plan_t *plan, const int8_t *x, const int8_t *y, int32_t rows,
+                     int32_t bands, int32_t pooled, int32_t windows, int32_t *levels);
+
+/** Return the sum of the squares of levels. */
+uint64_t on_score_squares(const int32_t *levels, int32_t bands);
+
+/** Return the squared Mahalanobis distance of levels. */
+uint64_t on_score_distance(const on_score_distance_t *distance, const int32_t *levels,
+                           int32_t bands);
 
 #endif

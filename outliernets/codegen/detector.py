@@ -6,12 +6,21 @@ from outliernets.alarm import AlarmConfig
 from outliernets.codegen.render import render
 from outliernets.features.plan import MelPlan
 from outliernets.score import ScorePlan
+from outliernets.view import ViewPlan
 
 
-def detector_files(name: str, mel: MelPlan, score: ScorePlan) -> dict[str, str]:
-    """Return the front end (``mel_files``) and the detector (``NAME_detector.c``)."""
-    context = {"name": name, "guard": name.upper(), "score": score.context()}
-    return mel_files(name, mel) | {f"{name}_detector.c": render("detector.c.j2", **context)}
+def detector_files(
+    name: str, mel: MelPlan, score: ScorePlan, view: ViewPlan | None = None
+) -> dict[str, str]:
+    """Return the front end (``mel_files``) and the detector (``NAME_detector.c``).
+
+    ``view``: what the network looks at, None for whole windows. ``network_files`` needs the same
+    score and view: they say what the state holds.
+    """
+    view = view or ViewPlan.whole(mel.config.frames, mel.config.n_mels)
+    around = {"score": score.context(), "view": view.context()}
+    text = render("detector.c.j2", name=name, guard=name.upper(), **around)
+    return mel_files(name, mel) | {f"{name}_detector.c": text}
 
 
 def mel_files(name: str, mel: MelPlan) -> dict[str, str]:

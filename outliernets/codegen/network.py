@@ -3,18 +3,28 @@
 from typing import Any
 
 from outliernets.codegen.render import render, render_op
-from outliernets.graph import Graph, Lowered, MemoryPlan, Node
+from outliernets.graph import Graph, Lowered, MemoryPlan, Node, Tensor
+from outliernets.score import ScorePlan
+from outliernets.view import ViewPlan
 
 
-def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
+def network_files(
+    lowered: Lowered,
+    front_end: bool = False,
+    score: ScorePlan | None = None,
+    view: ViewPlan | None = None,
+) -> dict[str, str]:
     """Return ``NAME.h`` and ``NAME.c``.
 
     With ``front_end`` the header also declares the detector (``NAME_push``) that
-    ``codegen.detector`` prints.
+    ``codegen.detector`` prints, and its state has room for what ``score`` and ``view`` need; None
+    stands for the mean squared error and for whole windows.
     """
     graph, memory = lowered.graph, lowered.memory
     name = graph.name
-    scores_rows = front_end and graph.nodes[-1].op.scores_rows
+    score = score or ScorePlan.make(graph.x, graph.y)
+    view = view or _whole_window(graph.x)
+    scores_rows = front_end and score.spec.kind == "mse" and graph.nodes[-1].op.scores_rows
     context = {
         "name": name,
         "guard": name.upper(),
@@ -25,6 +35,8 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
         "arena_bytes": max(memory.size, 4),
         "front_end": front_end,
         "scores_rows": scores_rows,
+        "score": score.context(),
+        "view": view.context(),
         "functions": [
             _function(graph, node, scores_rows and node is graph.nodes[-1]) for node in graph.nodes
         ],
@@ -34,6 +46,11 @@ def network_files(lowered: Lowered, front_end: bool = False) -> dict[str, str]:
         f"{name}.h": render("network.h.j2", **context),
         f"{name}.c": render("network.c.j2", **context),
     }
+
+
+def _whole_window(x: Tensor) -> ViewPlan:
+    frames = x.shape[1]
+    return ViewPlan.whole(frames, x.size // frames)
 
 
 def _function(graph: Graph, node: Node, scored: bool) -> dict[str, str]:

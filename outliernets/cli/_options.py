@@ -25,6 +25,14 @@ data_option = click.option(
     help="Recordings: MIMII or DCASE layout, or any folder with normal/ (and abnormal/). "
     "Without it: simulated machines.",
 )
+split_option = click.option(
+    "--split",
+    default="mimii",
+    show_default=True,
+    metavar="mimii|blocks[=N]",
+    help="Normal clips to test with: the first ones by name, as many as are abnormal; or every "
+    "other block of N (20) neighbours, where those may be one recording.",
+)
 task_option = click.option(
     "--task", help="MACHINE/ID/SNR, such as fan/06/6dB. Not needed for your own normal/ folder."
 )

@@ -22,6 +22,7 @@ from outliernets.cli._options import (
     print_json,
     quiet_option,
     seed_option,
+    split_option,
     stage_options,
     steps_option,
     target_option,
@@ -42,6 +43,7 @@ from outliernets.errors import ParityError
 @task_option
 @board_option
 @data_option
+@split_option
 @arch_option
 @target_option
 @toolchain_option
@@ -58,6 +60,7 @@ def build(
     task: str | None,
     board: str,
     data_dir: Path | None,
+    split: str,
     arch: str | None,
     target: str | None,
     toolchain: str,
@@ -96,6 +99,7 @@ def build(
         task=chosen_task(task, data_dir),
         board=board,
         data=data_dir,
+        split=split,
         arch=arch,
         target=target,
         toolchain=toolchain,
@@ -115,6 +119,7 @@ def build(
 @click.command(short_help="Recordings to an int8 network, with its AUC.")
 @task_option
 @data_option
+@split_option
 @arch_option
 @out_option
 @seed_option
@@ -126,6 +131,7 @@ def build(
 def train(
     task: str | None,
     data_dir: Path | None,
+    split: str,
     arch: str | None,
     out: Path,
     seed: int | None,
@@ -143,12 +149,13 @@ def train(
       ongen train --task slider/00/-6dB
       ongen train --task fan/00/6dB --arch fan-2028 --seed 7 --json
     """
-    _learn(task, data_dir, arch, out, seed, steps, settings, first, last, as_json, quiet)
+    _learn(task, data_dir, split, arch, out, seed, steps, settings, first, last, as_json, quiet)
 
 
 @click.command("eval", short_help="AUC of a network on a task's test clips.")
 @task_option
 @data_option
+@split_option
 @arch_option
 @click.option("--model", type=FilePath, help="Judge this int8 .tflite instead of the task's own.")
 @out_option
@@ -161,6 +168,7 @@ def train(
 def eval_(
     task: str | None,
     data_dir: Path | None,
+    split: str,
     arch: str | None,
     model: Path | None,
     out: Path,
@@ -191,6 +199,7 @@ def eval_(
         config = BuildConfig(
             tasks[0],
             data=data_dir,
+            split=split,
             out=out,
             seed=SEED if seed is None else seed,
             steps=steps,
@@ -203,7 +212,7 @@ def eval_(
 
     refuse_without_compare(seeds=seeds, markdown=markdown, csv=as_csv)
     if model is None:
-        _learn(task, data_dir, arch, out, seed, steps, settings, None, None, as_json, quiet)
+        _learn(task, data_dir, split, arch, out, seed, steps, settings, None, None, as_json, quiet)
         return
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig, evaluate_model
@@ -211,6 +220,7 @@ def eval_(
     config = BuildConfig(
         chosen_task(task, data_dir),
         data=data_dir,
+        split=split,
         out=out,
         seed=SEED if seed is None else seed,
         mel=mel_config(settings),
@@ -223,6 +233,7 @@ def eval_(
 def _learn(
     task: str | None,
     data_dir: Path | None,
+    split: str,
     arch: str | None,
     out: Path,
     seed: int | None,
@@ -239,6 +250,7 @@ def _learn(
     config = BuildConfig(
         chosen_task(task, data_dir),
         data=data_dir,
+        split=split,
         arch=arch,
         out=out,
         seed=SEED if seed is None else seed,

@@ -98,6 +98,7 @@ def _command(
         f"--compare {detectors}",
         f"--task {','.join(map(str, tasks))}",
         *([f"--data {data.name}"] if data else []),
+        *([f"--split {config.split}"] if config.split != "mimii" else []),
         *([f"--seeds {seeds}"] if seeds else []),
         *([f"--steps {config.steps}"] if config.steps else []),
         *(f"--mel {setting}" for setting in settings),

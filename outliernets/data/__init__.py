@@ -2,7 +2,7 @@
 
 from outliernets.data.audio import ClipError, Pcm, read_pcm
 from outliernets.data.check import Finding, check
-from outliernets.data.clips import Clip, Dataset
+from outliernets.data.clips import Clip, Dataset, SplitRule
 from outliernets.data.simulate import simulate, simulate_clip
 from outliernets.data.tasks import TaskInfo, find, list_tasks, task_of_folder
 
@@ -12,6 +12,7 @@ __all__ = [
     "Dataset",
     "Finding",
     "Pcm",
+    "SplitRule",
     "TaskInfo",
     "check",
     "find",

@@ -11,9 +11,10 @@ from outliernets.data.clips import (
     NORMAL,
     Clip,
     Split,
+    SplitRule,
     audio_files,
 )
-from outliernets.data.sources import ANY_SNR, Source
+from outliernets.data.sources import ANY_SNR, MIMII_RULE, Source
 from outliernets.errors import ConfigError, DataError
 
 _NAME = re.compile(r"(normal|anomaly)_id_(\d+)_(\d+)")
@@ -38,8 +39,12 @@ class DcaseMachine(Source):
         both = self._part("train") + self._part("test")
         return tuple(sorted(both, key=lambda clip: clip.label == ABNORMAL))
 
-    def split(self) -> Split:
-        """Return the split that the data set comes with."""
+    def split(self, rule: SplitRule = MIMII_RULE) -> Split:
+        """Return the split that the data set comes with; refuse any other than the default."""
+        if rule != MIMII_RULE:
+            raise DataError(
+                f"{self.folder} comes with a split, train/ and test/: leave out --split {rule}"
+            )
         train = tuple(clip for clip in self._part("train") if clip.label == NORMAL)
         test = self._part("test")
         if len(train) < MIN_TRAIN or not any(clip.label == NORMAL for clip in test):
@@ -49,6 +54,10 @@ class DcaseMachine(Source):
                 f"in train/ and {normal} in test/, at least {MIN_TRAIN} and 1 are needed"
             )
         return Split(train, test, self._notices(test))
+
+    def rule_used(self, rule: SplitRule) -> str:
+        """Return whose split it is: the data set's."""
+        return self.kind
 
     def _notices(self, test: tuple[Clip, ...]) -> tuple[str, ...]:
         if any(clip.label == ABNORMAL for clip in test):

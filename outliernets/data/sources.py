@@ -10,11 +10,12 @@ from outliernets.data.clips import (
     NORMAL,
     Clip,
     Split,
+    SplitRule,
     audio_files,
     named_clips,
-    split_by_rule,
 )
 
+MIMII_RULE = SplitRule()
 ANY_SNR = "recorded"  #: condition of a recording whose folders do not name one
 
 
@@ -40,8 +41,12 @@ class Source(ABC):
         """Return all clips, normal ones first."""
 
     @abstractmethod
-    def split(self) -> Split:
+    def split(self, rule: SplitRule = MIMII_RULE) -> Split:
         """Return the clips to train and to test with."""
+
+    def rule_used(self, rule: SplitRule) -> str:
+        """Return the name of the rule that ``split(rule)`` follows."""
+        return str(rule)
 
 
 def _same(mine: Task, asked: Task, ignored: frozenset[str]) -> bool:
@@ -60,6 +65,6 @@ class LabelledFolder(Source):
         """Return all clips, normal ones first."""
         return self._labelled(NORMAL) + self._labelled(ABNORMAL)
 
-    def split(self) -> Split:
-        """Split by the rule of MIMII's baseline."""
-        return split_by_rule(self.folder, self._labelled(NORMAL), self._labelled(ABNORMAL))
+    def split(self, rule: SplitRule = MIMII_RULE) -> Split:
+        """Split by ``rule``."""
+        return rule.split(self.folder, self._labelled(NORMAL), self._labelled(ABNORMAL))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from outliernets.config import Task
 from outliernets.data import dcase, folder, mimii
-from outliernets.data.clips import ABNORMAL, NORMAL, Dataset
-from outliernets.data.sources import Source
+from outliernets.data.clips import ABNORMAL, NORMAL, Dataset, SplitRule
+from outliernets.data.sources import MIMII_RULE, Source
 from outliernets.errors import DataError, near_miss
 
 LAYOUTS = (mimii.recognise, dcase.recognise, folder.recognise)
@@ -26,17 +26,17 @@ class TaskInfo:
     abnormal: int
 
 
-def find(task: Task, root: Path) -> Dataset:
-    """Return the clips of ``task`` below ``root``, split into train and test.
+def find(task: Task, root: Path, rule: SplitRule = MIMII_RULE) -> Dataset:
+    """Return the clips of ``task`` below ``root``, split into train and test by ``rule``.
 
     Raises:
         DataError: the folder is missing or unreadable, does not hold the task, or holds too few
             normal clips.
     """
     source = find_source(task, root)
-    split = source.split()
+    split = source.split(rule)
     notices = _naming_notices(source, task) + split.notices
-    return Dataset(task, source.kind, split.train, split.test, notices)
+    return Dataset(task, source.kind, split.train, split.test, notices, source.rule_used(rule))
 
 
 def list_tasks(root: Path) -> list[TaskInfo]:

@@ -17,6 +17,7 @@ class BuildConfig:
     task: Task
     board: str | None = None  #: name or TOML file; None to stop before the firmware
     data: Path | None = None  #: folder of recordings; None: simulated machines
+    split: str = "mimii"  #: which normal clips are the test, see SplitRule
     arch: str | None = None  #: zoo name or TOML file; None: the task's entry of Table 1
     target: str | None = None  #: None: the board's first
     toolchain: str = DEFAULT_TOOLCHAIN

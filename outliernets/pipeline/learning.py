@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from outliernets import data, evaluate
 from outliernets.config import MelConfig
-from outliernets.data import Clip, Dataset
+from outliernets.data import Clip, Dataset, SplitRule
 from outliernets.errors import DataError
 from outliernets.features.windows import Standardizer, windows
 from outliernets.importer import read
@@ -34,8 +34,9 @@ Floats = NDArray[np.float32]
 
 def find_data(config: BuildConfig, narrator: Narrator) -> Dataset:
     """Return the task's clips: the user's recordings, else simulated ones (made if missing)."""
+    rule = SplitRule.parse(config.split)
     if config.data is not None:
-        return data.find(config.task, config.data)
+        return data.find(config.task, config.data, rule)
     started = time.perf_counter()
     data.simulate(
         config.task,
@@ -43,7 +44,7 @@ def find_data(config: BuildConfig, narrator: Narrator) -> Dataset:
         progress=lambda done, total: narrator.progress(done, total, "simulating"),
     )
     narrator.end("simulate", time.perf_counter() - started, fresh=False)
-    return data.find(config.task, config.simulated_folder)
+    return data.find(config.task, config.simulated_folder, rule)
 
 
 def listing(dataset: Dataset) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def listing(dataset: Dataset) -> dict[str, Any]:
 
     return {
         "kind": dataset.kind,
+        "split": dataset.split,
         "train": entries(dataset.train),
         "test": entries(dataset.test),
         "notices": list(dataset.notices),
@@ -69,6 +71,7 @@ def data_stage(dataset: Dataset, work: Work) -> None:
     labels = [c.label for c in dataset.test]
     work.facts |= {
         "kind": dataset.kind,
+        "split": dataset.split,
         "train": len(dataset.train),
         "test_normal": labels.count("normal"),
         "test_abnormal": labels.count("abnormal"),

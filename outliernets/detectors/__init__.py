@@ -1,33 +1,45 @@
-"""Detectors: what they look at, what they learn, how they score. One file per kind.
+"""Detectors: what they look at, what they learn, how they score.
 
-Names: ``no-network``, ``ppca-4``, ``gaussian``, ``dense-ae``, ``cae-mcs``, ``paper`` (the network
-of the paper's Table 1 for the task), or any network of the zoo such as ``fan-686``. Where something
-is left of a window, ``+SCORE`` chooses the score: ``fan-686+bands``.
+Names: ``default`` (chosen for the machine by its normal sound), those of the library (``even``,
+``lively`` ...), ``paper`` (the network of the paper's Table 1 for the task, on whole windows, mean
+square), the baselines ``no-network``, ``ppca-4``, ``gaussian``, ``dense-ae``, ``cae-mcs``, any
+network of the zoo such as ``fan-686``, or a TOML file. Where something is left of a window,
+``+SCORE`` chooses another score: ``fan-686+bands``.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from outliernets.config import Task
 from outliernets.detectors.base import Detector, Fitted
 from outliernets.detectors.cae_mcs import cae_mcs
+from outliernets.detectors.chosen import Chosen
 from outliernets.detectors.dense import dense
 from outliernets.detectors.gaussian import Gaussian
+from outliernets.detectors.library import library
 from outliernets.detectors.network import Network
 from outliernets.detectors.no_network import NoNetwork
 from outliernets.detectors.ppca import Ppca
-from outliernets.detectors.scores import Mse, ScoreKind, score
+from outliernets.detectors.scores import SCORES, score
+from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError, near_miss
 from outliernets.nets import zoo
+from outliernets.score import ScoreSpec
 from outliernets.train.fit import Recipe
 
-__all__ = ["Detector", "Fitted", "get", "listed"]
+__all__ = ["Detector", "DetectorSpec", "Fitted", "get", "listed", "specified"]
 
+DEFAULT, PAPER = "default", "paper"
 #: Belong into every table, on the same split: a network that does not beat them is not needed.
 BASELINES = ("no-network", "ppca-4", "gaussian", "dense-ae", "cae-mcs")
 GROUPS = {"baselines": BASELINES, "closed-form": BASELINES[:3]}
-_WHOLE: dict[str, Callable[[str], Detector]] = {"ppca-4": Ppca, "gaussian": Gaussian}
-_SCORED = ("no-network", "dense-ae", "paper")
+_WHOLE: dict[str, Callable[[str], Detector]] = {
+    "ppca-4": Ppca,
+    "gaussian": Gaussian,
+    DEFAULT: lambda name: Chosen(name, tuple(library().values())),
+}
+_SCORED = ("no-network", "dense-ae", PAPER)
 
 
 def listed(text: str, task: Task, steps: int | None = None) -> list[Detector]:
@@ -45,11 +57,31 @@ def listed(text: str, task: Task, steps: int | None = None) -> list[Detector]:
 
 def known() -> Sequence[str]:
     """Return all names and groups, without scores."""
-    return (*GROUPS, *_WHOLE, *_SCORED, *zoo.names())
+    return (*GROUPS, *_WHOLE, *_SCORED, *library(), *zoo.names())
+
+
+def specified(name: str, task: Task) -> DetectorSpec:
+    """Return a detector that can be built, by name or TOML file.
+
+    Raise ConfigError for names that do not exist or stand for something that is no network.
+    """
+    if name.endswith(".toml"):
+        return DetectorSpec.load(Path(name))
+    found = get(name, task)
+    if not isinstance(found, Network):
+        raise ConfigError(
+            f"detector '{name}' is there to compare with and cannot be built; "
+            f"give {DEFAULT}, {PAPER}, {', '.join(library())}, a network of the zoo or a TOML file"
+        )
+    return found.spec
 
 
 def get(name: str, task: Task, steps: int | None = None) -> Detector:
     """Return one detector; raise ConfigError for a name or score that does not exist."""
+    recipe = Recipe() if steps is None else replace(Recipe(), steps=steps)
+    if name.endswith(".toml"):
+        spec = DetectorSpec.load(Path(name))
+        return Network(spec.name, spec, recipe)
     base, plus, score_name = name.partition("+")
     if base in _WHOLE:
         if plus:
@@ -57,12 +89,16 @@ def get(name: str, task: Task, steps: int | None = None) -> Detector:
         return _WHOLE[base](name)
     if base not in known() or base in GROUPS:
         raise ConfigError(f"unknown detector '{base}'; {near_miss(base, known())}")
-    kind = score(score_name) if plus else Mse()
-    return _scored(name, base, kind, task, steps)
+    return _scored(name, base, score(score_name) if plus else None, task, recipe, steps)
 
 
-def _scored(name: str, base: str, kind: ScoreKind, task: Task, steps: int | None) -> Detector:
-    recipe = Recipe() if steps is None else replace(Recipe(), steps=steps)
+def _scored(
+    name: str, base: str, asked: ScoreSpec | None, task: Task, recipe: Recipe, steps: int | None
+) -> Detector:
+    if base in library():
+        spec = library()[base]
+        return Network(name, replace(spec, name=name, score=asked or spec.score), recipe)
+    kind = asked or SCORES["mse"]
     match base:
         case "no-network":
             return NoNetwork(name, kind)
@@ -70,6 +106,5 @@ def _scored(name: str, base: str, kind: ScoreKind, task: Task, steps: int | None
             return dense(name, kind, recipe)
         case "cae-mcs":
             return cae_mcs(name, kind, steps)
-        case "paper":
-            return Network(name, zoo.default_for(task), kind, recipe=recipe)
-    return Network(name, zoo.get(base), kind, recipe=recipe)
+    network = zoo.default_for(task) if base == PAPER else zoo.get(base)
+    return Network(name, DetectorSpec(name, network, score=kind), recipe)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets.detectors.views import Windows
+from outliernets.view import Windows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -4,19 +4,20 @@ from dataclasses import dataclass
 
 from outliernets.detectors.base import Detector, Fitted, Floats, Ints, Progress
 from outliernets.detectors.normal import Normal
-from outliernets.detectors.views import Windows, vectors
+from outliernets.detectors.views import STATISTICS, described, vectors
+from outliernets.view import ViewSpec, Windows
 
 
 @dataclass(frozen=True)
 class Gaussian(Detector):
     """The squared Mahalanobis distance of a view; 128 bands x (mean, deviation): 256 numbers."""
 
-    view: str = "mean-deviation"
+    view: ViewSpec = STATISTICS
 
     @property
     def summary(self) -> str:
         """See Detector."""
-        return f"normal distribution of {self.view}, Ledoit-Wolf shrinkage"
+        return f"normal distribution of {described(self.view)}, Ledoit-Wolf shrinkage"
 
     def fit(
         self,
@@ -30,8 +31,8 @@ class Gaussian(Detector):
 
 
 class _FittedGaussian(Fitted):
-    def __init__(self, view_name: str, normal: Normal) -> None:
-        self._view, self._normal = view_name, normal
+    def __init__(self, view: ViewSpec, normal: Normal) -> None:
+        self._view, self._normal = view, normal
         self.params, self.macs = normal.params, normal.macs
 
     def scores(self, windows: Windows, clips: Ints) -> Floats:

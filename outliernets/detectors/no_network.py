@@ -3,20 +3,21 @@
 from dataclasses import dataclass
 
 from outliernets.detectors.base import Detector, Fitted, Floats, Ints, Progress
-from outliernets.detectors.scores import Score, ScoreKind
-from outliernets.detectors.views import Windows
+from outliernets.detectors.scores import Score, summary
+from outliernets.score import ScoreSpec
+from outliernets.view import Windows
 
 
 @dataclass(frozen=True)
 class NoNetwork(Detector):
     """A score of the standardised window."""
 
-    score: ScoreKind
+    score: ScoreSpec
 
     @property
     def summary(self) -> str:
         """See Detector."""
-        return f"no network; {self.score.summary}"
+        return f"no network; {summary(self.score)}"
 
     def fit(
         self,
@@ -26,7 +27,7 @@ class NoNetwork(Detector):
         progress: Progress | None = None,
     ) -> Fitted:
         """See Detector."""
-        return _FittedScore(self.score.fit(train))
+        return _FittedScore(Score.fit(self.score, train))
 
 
 class _FittedScore(Fitted):

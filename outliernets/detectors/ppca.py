@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from outliernets.detectors.base import Detector, Fitted, Floats, Ints, Progress
-from outliernets.detectors.views import Windows, vectors
+from outliernets.detectors.views import MEANS, described, vectors
 from outliernets.errors import DataError
+from outliernets.view import ViewSpec, Windows
 
 MIN_NOISE = 1e-6  #: variance, of standardised values
 
@@ -21,12 +22,12 @@ class Ppca(Detector):
     """
 
     factors: int = 4
-    view: str = "mean64"
+    view: ViewSpec = MEANS
 
     @property
     def summary(self) -> str:
         """See Detector."""
-        return f"PPCA with {self.factors} factors of {self.view}"
+        return f"PPCA with {self.factors} factors of {described(self.view)}"
 
     def fit(
         self,
@@ -50,9 +51,9 @@ class Ppca(Detector):
 
 class _FittedPpca(Fitted):
     def __init__(
-        self, view_name: str, mean: Floats, directions: Floats, explained: Floats, noise: float
+        self, view: ViewSpec, mean: Floats, directions: Floats, explained: Floats, noise: float
     ) -> None:
-        self._view, self._mean, self._noise = view_name, mean, noise
+        self._view, self._mean, self._noise = view, mean, noise
         # The noise scales all scores alike; 1 - noise / explained goes into the directions.
         self._directions = directions * np.sqrt(1 - noise / explained)
         self.params = self._mean.size + self._directions.size

@@ -2,145 +2,77 @@
 
 A residual is what a network did not reproduce, [n, rows, bands] with its sign; without a network it
 is the window itself. The sign matters: fluctuations in time cancel in a mean over time, a change of
-a band's level does not.
+a band's level does not. ``ScoreSpec`` says which score; here it is computed in floats.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
 from outliernets.detectors.base import Floats, Ints
 from outliernets.detectors.normal import Normal
-from outliernets.detectors.views import Windows
 from outliernets.errors import ConfigError, near_miss
+from outliernets.score import ScoreSpec
+from outliernets.view import Windows
 
-BANDS = 64  #: of a band residual: neighbouring bands are averaged
+SCORES = {
+    "mse": ScoreSpec("mse"),
+    "peak": ScoreSpec("peak"),
+    "bands": ScoreSpec("bands", bands=64),
+    "running": ScoreSpec("bands", bands=64, memory=16),
+    "mahalanobis": ScoreSpec("mahalanobis", bands=32),
+}  #: by the name that ``+NAME`` chooses
 
 
-class Score(ABC):
-    """A score that is ready: ``params`` and ``macs`` are what it adds to a detector's."""
+@dataclass(frozen=True, eq=False)
+class Score:
+    """A score that is ready; ``normal`` is what a Mahalanobis distance learned."""
 
-    params: int = 0
-    macs: int = 0
+    spec: ScoreSpec
+    normal: Normal | None = None
 
-    @abstractmethod
+    @classmethod
+    def fit(cls, spec: ScoreSpec, residual: Windows) -> "Score":
+        """Return the score; ``residual`` is of the training windows."""
+        if spec.kind != "mahalanobis":
+            return cls(spec)
+        return cls(spec, Normal.fit(band_residual(residual, spec.bands)))
+
+    @property
+    def params(self) -> int:
+        """Learned numbers it adds to a detector's."""
+        return self.normal.params if self.normal else 0
+
+    @property
+    def macs(self) -> int:
+        """Products with them."""
+        return self.normal.macs if self.normal else 0
+
     def of(self, residual: Windows, clips: Ints) -> Floats:
         """Return the score of each residual; ``clips`` [n] as in ``Fitted.scores``."""
+        if not self.spec.is_banded:
+            rows = np.mean(residual.astype(np.float64) ** 2, axis=2)
+            return np.asarray(rows.max(axis=1) if self.spec.kind == "peak" else rows.mean(axis=1))
+        b = band_residual(residual, self.spec.bands)
+        if self.spec.memory > 1:
+            b = running_mean(b, clips, 1 / self.spec.memory)
+        return np.asarray(np.mean(b**2, axis=1)) if self.normal is None else self.normal.distance(b)
 
 
-class ScoreKind(ABC):
-    """A score by name; some learn from the residuals of normal sound."""
-
-    @property
-    @abstractmethod
-    def summary(self) -> str:
-        """What it is, in a few words."""
-
-    @abstractmethod
-    def fit(self, residual: Windows) -> Score:
-        """Return the score; ``residual`` is of the training windows."""
-
-
-@dataclass(frozen=True)
-class Mse(ScoreKind, Score):
-    """The mean of squares: what the paper uses."""
-
-    @property
-    def summary(self) -> str:
-        """See ScoreKind."""
-        return "mean square"
-
-    def fit(self, residual: Windows) -> Score:
-        """See ScoreKind."""
-        return self
-
-    def of(self, residual: Windows, clips: Ints) -> Floats:
-        """See Score."""
-        values = residual.reshape(len(residual), -1).astype(np.float64)
-        return np.asarray(np.mean(values**2, axis=1))
-
-
-@dataclass(frozen=True)
-class BandResidual(ScoreKind, Score):
-    """The mean over bands of b^2, where b is a band's residual averaged over the window."""
-
-    bands: int = BANDS
-
-    @property
-    def summary(self) -> str:
-        """See ScoreKind."""
-        return f"squares of {self.bands} band residuals"
-
-    def fit(self, residual: Windows) -> Score:
-        """See ScoreKind."""
-        return self
-
-    def of(self, residual: Windows, clips: Ints) -> Floats:
-        """See Score."""
-        return np.asarray(np.mean(band_residual(residual, self.bands) ** 2, axis=1))
-
-
-@dataclass(frozen=True)
-class RunningResidual(ScoreKind, Score):
-    """As BandResidual, with b averaged over the clip so far, later exponentially."""
-
-    bands: int = BANDS
-    rate: float = 1 / 16  #: share of a new window once 1 / rate windows have been heard
-
-    @property
-    def summary(self) -> str:
-        """See ScoreKind."""
-        return f"squares of {self.bands} band residuals, running mean"
-
-    def fit(self, residual: Windows) -> Score:
-        """See ScoreKind."""
-        return self
-
-    def of(self, residual: Windows, clips: Ints) -> Floats:
-        """See Score."""
-        b = running_mean(band_residual(residual, self.bands), clips, self.rate)
-        return np.asarray(np.mean(b**2, axis=1))
-
-
-@dataclass(frozen=True)
-class Mahalanobis(ScoreKind):
-    """The squared distance of b, pooled to ``bands``, from its normal distribution."""
-
-    bands: int = 32
-
-    @property
-    def summary(self) -> str:
-        """See ScoreKind."""
-        return f"Mahalanobis distance of {self.bands} band residuals"
-
-    def fit(self, residual: Windows) -> Score:
-        """See ScoreKind."""
-        return _FittedMahalanobis(self.bands, Normal.fit(band_residual(residual, self.bands)))
-
-
-class _FittedMahalanobis(Score):
-    def __init__(self, bands: int, normal: Normal) -> None:
-        self._bands, self._normal = bands, normal
-        self.params, self.macs = normal.params, normal.macs
-
-    def of(self, residual: Windows, clips: Ints) -> Floats:
-        return self._normal.distance(band_residual(residual, self._bands))
-
-
-SCORES: dict[str, ScoreKind] = {
-    "mse": Mse(),
-    "bands": BandResidual(),
-    "running": RunningResidual(),
-    "mahalanobis": Mahalanobis(),
-}
-
-
-def score(name: str) -> ScoreKind:
+def score(name: str) -> ScoreSpec:
     """Return a score by name; raise ConfigError for one that does not exist."""
     if name not in SCORES:
         raise ConfigError(f"unknown score '{name}'; {near_miss(name, SCORES)}")
     return SCORES[name]
+
+
+def summary(spec: ScoreSpec) -> str:
+    """Return what a score is, in a few words."""
+    if not spec.is_banded:
+        return "largest mean square of a frame" if spec.kind == "peak" else "mean square"
+    kind = "squares" if spec.kind == "bands" else "Mahalanobis distance"
+    mean = f", mean of {spec.memory} windows" if spec.memory > 1 else ""
+    return f"{kind} of {spec.bands} band residuals{mean}"
 
 
 def band_residual(residual: Windows, bands: int) -> Floats:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from outliernets.nets.layers import Layer, Stack
 
 Widths = Sequence[int]
+LINEAR = "linear"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,15 @@ def _cae(widths: Widths) -> tuple[Layer, ...]:
     return tuple(net.layers)
 
 
+def _linear(widths: Widths) -> tuple[Layer, ...]:
+    """Two linear layers, down to ``factors`` numbers and back; solved rather than trained."""
+    bands, factors = widths
+    net = Stack((1, bands, 1))
+    net.dense("factors", (1, factors, 1), relu=False)
+    net.dense("out", (1, bands, 1), relu=False)
+    return tuple(net.layers)
+
+
 def _dense(widths: Widths) -> tuple[Layer, ...]:
     """Three layers down to a linear latent vector and back; reads one row of bands."""
     bands, encoder, latent, decoder = widths
@@ -85,4 +95,5 @@ FAMILIES = {
     "slider": Family((("encoder", 5), ("latent", 1), ("seed", 1), ("decoder", 4)), _slider),
     "cae": Family((("encoder", 5), ("latent", 1), ("decoder", 4)), _cae),
     "dense": Family((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense),
+    LINEAR: Family((("bands", 1), ("factors", 1)), _linear),
 }

@@ -59,6 +59,12 @@ class ArchSpec:
         """Operations for one window, counted as the paper does: 2 * MAC + bias additions."""
         return 2 * self.macs + sum(layer.bias_adds for layer in self.layers)
 
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """Rows and columns of what it reads."""
+        rows, columns, _ = self.layers[0].source
+        return rows, columns
+
     def to_toml(self) -> str:
         """Return the text of a file that ``from_toml`` reads."""
         lines = [f'name = "{self.name}"', f'family = "{self.family}"']
@@ -76,7 +82,12 @@ class ArchSpec:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{where}: not TOML: {error}") from None
-        name, family_name = _text(table, "name", where), _text(table, "family", where)
+        return cls.from_table(table, where)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], where: str = "network") -> Self:
+        """Read a network that stands in a table of a TOML file."""
+        name, family_name = plain_text(table, "name", where), plain_text(table, "family", where)
         family = _family(family_name, where)
         known = ["name", "family", *(group for group, _ in family.groups)]
         for key in table:
@@ -105,7 +116,8 @@ def _form(family: Family) -> str:
     return ", ".join(f"{group} x {count}" for group, count in family.groups)
 
 
-def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+def plain_text(table: Mapping[str, Any], key: str, where: str) -> str:
+    """Return a text that can stand in quotes; ConfigError for anything else."""
     value = table.get(key)
     if not isinstance(value, str) or not value.isprintable() or '"' in value or "\\" in value:
         raise ConfigError(f'{where}: {key} must be a plain text, such as {key} = "fan"')

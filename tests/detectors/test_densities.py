@@ -11,7 +11,7 @@ from outliernets.detectors import get
 from outliernets.detectors.gaussian import Gaussian
 from outliernets.detectors.normal import Normal, ledoit_wolf
 from outliernets.detectors.ppca import Ppca
-from outliernets.detectors.views import vectors
+from outliernets.detectors.views import MEANS, vectors
 from outliernets.errors import DataError
 from tests.detectors.sound import hums
 
@@ -22,12 +22,12 @@ CLIPS = np.arange(50)
 
 def test_ppca_is_the_mahalanobis_distance_of_its_covariance() -> None:
     fitted = Ppca("ppca-4").fit(TRAIN, TRAIN[:0], seed=0)
-    x = vectors("mean64", TRAIN)
+    x = vectors(MEANS, TRAIN)
     values, axes = np.linalg.eigh(np.cov(x, rowvar=False, bias=True))
     noise = values[:-4].mean()
     factors = axes[:, -4:] * np.sqrt(values[-4:] - noise)
     covariance = factors @ factors.T + noise * np.eye(64)
-    apart = vectors("mean64", TEST) - x.mean(axis=0)
+    apart = vectors(MEANS, TEST) - x.mean(axis=0)
     expected = np.sum(apart @ np.linalg.inv(covariance) * apart, axis=1)
     np.testing.assert_allclose(fitted.scores(TEST, CLIPS), expected, rtol=1e-8)
     assert (fitted.params, fitted.macs) == (320, 256)
@@ -36,7 +36,7 @@ def test_ppca_is_the_mahalanobis_distance_of_its_covariance() -> None:
 @pytest.mark.slow  # importing scikit-learn takes seconds
 def test_ppca_ranks_as_scikit_learns_likelihood() -> None:
     decomposition = pytest.importorskip("sklearn.decomposition")
-    x, y = vectors("mean64", TRAIN), vectors("mean64", TEST)
+    x, y = vectors(MEANS, TRAIN), vectors(MEANS, TEST)
     likelihood = decomposition.PCA(4, svd_solver="full").fit(x).score_samples(y)
     scores = Ppca("ppca-4").fit(TRAIN, TRAIN[:0], seed=0).scores(TEST, CLIPS)
     np.testing.assert_array_equal(np.argsort(scores), np.argsort(-likelihood))
@@ -58,7 +58,7 @@ def test_shrinkage_is_scikit_learns(rows: int, columns: int, scale: float, seed:
 
 
 def test_shrinkage_fades_with_more_windows() -> None:
-    amounts = [Normal.fit(vectors("mean64", hums(n))).shrinkage for n in (20, 200, 2000)]
+    amounts = [Normal.fit(vectors(MEANS, hums(n))).shrinkage for n in (20, 200, 2000)]
     assert 1 > amounts[0] > amounts[1] > amounts[2] > 0
 
 
@@ -69,7 +69,7 @@ def test_distance_of_a_normal_vector_is_about_its_length() -> None:
 
 
 def test_distance_does_not_care_about_units() -> None:
-    x = vectors("mean64", TRAIN)
+    x = vectors(MEANS, TRAIN)
     units = np.exp(np.random.default_rng(0).normal(size=64))
     one, other = Normal.fit(x), Normal.fit(x * units)
     np.testing.assert_allclose(other.distance(x * units), one.distance(x), rtol=1e-6)

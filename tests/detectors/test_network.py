@@ -8,7 +8,7 @@ from outliernets.config import Task
 from outliernets.detectors import get
 from outliernets.detectors.dense import SPEC
 from outliernets.detectors.network import Network
-from outliernets.detectors.views import view
+from outliernets.detectors.views import MEANS, vectors
 from outliernets.errors import DataError
 from tests.detectors.sound import hums
 
@@ -33,7 +33,7 @@ def test_the_dense_autoencoder_learns_and_hears_a_fault() -> None:
     clips = np.arange(120)
     test = np.concatenate([hums(60, seed=2), hums(60, seed=3, level=1.2)])
     scores = fitted.scores(test, clips)
-    without = np.mean(view("mean64")(test) ** 2, axis=(1, 2))
+    without = np.mean(vectors(MEANS, test) ** 2, axis=1)
     assert scores[:60].mean() < 0.5 * without[:60].mean()
     labels = np.repeat([0, 1], 60)
     heard, ignored = evaluate.auc(labels, scores), evaluate.auc(labels, without)
@@ -54,7 +54,7 @@ def test_networks_train_repeatably_and_count_their_score(name: str) -> None:
     assert (scores >= 0).all()
     np.testing.assert_array_equal(same.scores(HELD_OUT[:12], clips), scores)
     extra = 560 if "mahalanobis" in name else 0
-    assert one.params == detector.spec.params + extra
+    assert one.params == detector.spec.network.params + extra
 
 
 def test_windows_that_cannot_be_learned_are_refused_before_training() -> None:

@@ -1,0 +1,112 @@
+"""A detector that has learned a machine, in floats: the reference the device is judged by."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outliernets.detectors.base import Fitted, Floats, Ints
+from outliernets.detectors.normal import Normal
+from outliernets.detectors.scores import Score
+from outliernets.detectors.spec import DetectorSpec
+from outliernets.errors import DataError
+from outliernets.files import written_whole
+from outliernets.train import principal
+from outliernets.train.files import load_model, save_weights
+from outliernets.train.fit import Progress, Recipe, Trained, reconstruct, train
+from outliernets.view import View, Windows
+
+SPEC, WEIGHTS, NUMBERS = "detector.toml", "weights.npz", "detector.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Learned(Fitted):
+    """View, network (a Keras ``model``) and score, all of them ready."""
+
+    spec: DetectorSpec
+    view: View
+    model: Any
+    score: Score
+    trained: Trained | None = None  #: None where the network was solved, or read from a file
+
+    @property
+    def params(self) -> int:  # type: ignore[override]
+        """See Fitted."""
+        return self.spec.network.params + self.score.params
+
+    @property
+    def macs(self) -> int:  # type: ignore[override]
+        """See Fitted."""
+        return self.spec.network.macs + self.score.macs
+
+    def scores(self, windows: Windows, clips: Ints) -> Floats:
+        """See Fitted."""
+        x = self.view.apply(windows)
+        return self.score.of(x - reconstruct(self.model, x), clips)
+
+    def save(self, folder: Path) -> None:
+        """Write ``detector.toml``, ``weights.npz`` and ``detector.json``."""
+        (folder / SPEC).write_text(self.spec.to_toml())
+        save_weights(self.model, folder / WEIGHTS)
+        normal = self.score.normal
+        numbers = {
+            "view": self.view.to_dict(),
+            "normal": normal
+            and {"mean": normal.mean.tolist(), "precision": normal.precision.tolist()},
+        }
+        with written_whole(folder / NUMBERS) as partial:
+            partial.write_text(json.dumps(numbers) + "\n")
+
+
+def learn(
+    spec: DetectorSpec,
+    windows: Windows,
+    held_out: Windows,
+    clip_sigma: float,
+    seed: int,
+    recipe: Recipe,
+    progress: Progress | None = None,
+) -> Learned:
+    """Learn from standardised ``windows`` [n, 32, 128], clipped at ``clip_sigma`` deviations.
+
+    ``held_out`` windows, of other normal clips, say when to stop. Same arguments, same result.
+    Raise DataError for windows that cannot be learned from.
+    """
+    if not np.isfinite(windows).all():
+        raise DataError("training windows contain NaN or infinite values")
+    view = spec.view.fit(windows, clip_sigma)
+    x = view.apply(windows)
+    trained = None
+    if principal.is_solved(spec.network):
+        model = principal.solve(spec.network, x)
+    else:
+        trained = train(spec.network, x, view.apply(held_out), seed, recipe, progress)
+        model = trained.model
+    needs_residual = spec.score.kind == "mahalanobis"
+    score = Score.fit(spec.score, x - reconstruct(model, x) if needs_residual else x)
+    return Learned(spec, view, model, score, trained)
+
+
+def load(folder: Path) -> Learned:
+    """Return the detector that ``Learned.save`` wrote; DataError if it is damaged."""
+    spec = DetectorSpec.load(folder / SPEC)
+    view, normal = numbers(folder, spec)
+    return Learned(
+        spec, view, load_model(spec.network, folder / WEIGHTS), Score(spec.score, normal)
+    )
+
+
+def numbers(folder: Path, spec: DetectorSpec) -> tuple[View, Normal | None]:
+    """Return what view and score learned, without the network."""
+    path = folder / NUMBERS
+    try:
+        found = json.loads(path.read_text())
+        view, normal = View.from_dict(spec.view, found["view"]), found["normal"]
+        if normal is not None:
+            mean, precision = np.array(normal["mean"]), np.array(normal["precision"])
+            return view, Normal(mean, precision, 0.0)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: cannot read what was learned: {error}; train again") from None
+    return view, None

@@ -1,4 +1,4 @@
-"""Commands about recordings: list, check, simulate."""
+"""Commands about recordings: list, check, download, simulate."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,15 @@ from outliernets.config import MelConfig, Task
 from outliernets.errors import DataError
 
 
-@click.group(short_help="Recordings: list, check, simulate.")
+@click.group(short_help="Recordings: list, check, download, simulate.")
 def data() -> None:
-    """Look at recordings, check them, or simulate machines.
+    """Look at recordings, check them, get MIMII's, or simulate machines.
 
     \b
     Examples:
       ongen data list --data /data/mimii
       ongen data check --data ./my_pump
+      ongen data download mimii --machine fan --snr 6dB --out /data/mimii
       ongen data simulate --task fan/06/6dB --out sounds
     """
 
@@ -96,6 +97,72 @@ def check(task: str | None, data_dir: Path | None, as_json: bool, quiet: bool) -
         raise DataError(f"{errors} clips of {chosen} cannot be used; repair or remove them")
 
 
+@data.command(short_help="Get MIMII's recordings from Zenodo.")
+@click.argument("dataset", type=click.Choice(["mimii"]))
+@click.option(
+    "--machine",
+    "machines",
+    multiple=True,
+    required=True,
+    help="fan, pump, slider, valve; may be repeated.",
+)
+@click.option(
+    "--snr", "snrs", multiple=True, required=True, help="6dB, 0dB, -6dB; may be repeated."
+)
+@click.option(
+    "--unit", "units", multiple=True, help="00, 02, 04, 06; may be repeated. Default: all."
+)
+@click.option("--out", type=FolderPath, required=True, help="Folder, for --data afterwards.")
+@click.option(
+    "--all-channels",
+    is_flag=True,
+    help="Keep all eight channels. Default: the first, which is what is learned from.",
+)
+@click.option("--keep-zip", is_flag=True, help="Do not remove the archive once it is unpacked.")
+@click.option("--record", help="Address of the record's JSON, for mirrors. Default: Zenodo's.")
+@json_option
+@quiet_option
+def download(
+    dataset: str,
+    machines: tuple[str, ...],
+    snrs: tuple[str, ...],
+    units: tuple[str, ...],
+    out: Path,
+    all_channels: bool,
+    keep_zip: bool,
+    record: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Load archives of machines at SNRs, about 10 GB each, one after the other, and unpack them.
+
+    Interrupted, it goes on where it was. Sums are checked; what is there already stays. MIMII is by
+    Hitachi, Ltd., under CC BY-SA 4.0: name them where you publish, share alike.
+
+    \b
+    Examples:
+      ongen data download mimii --machine fan --snr 6dB --out /data/mimii
+      ongen data download mimii --machine fan --machine slider --snr 6dB --snr -6dB --out mimii
+      ongen data download mimii --machine valve --snr 0dB --unit 00 --out mimii --all-channels
+    """
+    from outliernets.cli._progress import narrator
+    from outliernets.data import download as mimii
+
+    chosen = mimii.archives(machines, snrs, record or mimii.RECORD)
+    written = []
+    with narrator(quiet) as tell:
+        tell.notice(mimii.LICENCE)
+        for number, archive in enumerate(chosen, start=1):
+            tell.begin(archive.name, number, len(chosen))
+            wanted = units or mimii.UNITS
+            folders = mimii.download(archive, wanted, out, tell.progress, all_channels, keep_zip)
+            written += [
+                {"task": str(Task(archive.machine, unit, archive.snr)), "folder": str(folder)}
+                for unit, folder in zip(wanted, folders, strict=True)
+            ]
+    _print_folders(written, as_json)
+
+
 @data.command(short_help="Make recordings of simulated machines.")
 @click.option("--task", "tasks", multiple=True, required=True, help="May be given several times.")
 @click.option("--out", type=FolderPath, required=True, help="Folder, in MIMII's layout.")
@@ -129,6 +196,10 @@ def simulate(
             tell.begin(text, number, len(tasks))
             folder = recordings.simulate(Task.parse(text), out, progress=tell.progress, **given)
             written.append({"task": str(Task.parse(text)), "folder": str(folder)})
+    _print_folders(written, as_json)
+
+
+def _print_folders(written: list[dict[str, str]], as_json: bool) -> None:
     if as_json:
         print_json(written)
     else:

@@ -21,7 +21,7 @@ class State(IntEnum):
     STOP = auto()  #: address of uc_emu_stop
     REASON = auto()  #: why the run stopped: a Reason
     INSTRUCTIONS = auto()  #: executed so far
-    LIMIT = auto()  #: stop as LIMITED when INSTRUCTIONS reaches this
+    LIMIT = auto()  #: stop before the next block when INSTRUCTIONS reaches this; 0: at once
     THUMB = auto()  #: 1: instructions of 2 or 4 bytes; 0: all of 4
     N_RANGES = auto()  #: number of ranges of code
     RANGES = auto()  #: address of [first address, bytes, first slot] x N_RANGES, uint64
@@ -34,14 +34,22 @@ class State(IntEnum):
     STEPS_LOST = auto()  #: steps from block to block that found no room
     RX = auto()  #: address of the bytes to receive
     RX_NEXT = auto()
-    RX_END = auto()
+    RX_HERE = auto()  #: end of those that have arrived
+    RX_END = auto()  #: end of those that are on their way
+    PACED = auto()  #: 1: bytes arrive when Python says so; 0: when the program asks for them
+    OVERRUN = auto()  #: 1: a byte came while another one was still there, and was lost
     TX = auto()  #: address of room for sent bytes
     TX_NEXT = auto()
     TX_END = auto()
-    POLLS = auto()  #: status reads since the last data read or write
-    STATUS = auto()  #: offset of the USART's status register in its page
+    POLLS = auto()  #: status reads since the last data read or write, outside of interrupts
+    PATIENCE = auto()  #: polls after which the program is said to wait for bytes
+    HANDLER = auto()  #: 1: in the handler of an interrupt
+    REGISTERS = auto()  #: address of the USART's page as it was written, uint32 x 1024
+    CONTROL = auto()  #: offset of the USART's first control register in its page
+    STATUS = auto()  #: offset of its status register
     RECEIVED = auto()  #: offset of the register that received bytes are read from
     TO_SEND = auto()  #: offset of the register that bytes to send are written to
+    CLEAR = auto()  #: offset of the register that ends an overrun; 0: reading a byte does
     SIZE = auto()  #: number of elements
 
 
@@ -51,7 +59,7 @@ class Reason(IntEnum):
     NONE = 0  #: by itself: a fault or a halt
     IDLE = 1  #: it waits for bytes
     FULL = 2  #: the room for sent bytes is used up
-    LIMITED = 3  #: the limit of instructions is reached
+    LIMITED = 3  #: the limit of instructions is reached, or there is an interrupt to look at
 
 
 STEP_ROOM = 1 << 16  #: different steps from block to block that can be counted
@@ -65,15 +73,23 @@ _LENGTHS, _CODE, _ELSEWHERE = int(State.LENGTHS), int(State.CODE), int(State.ELS
 _PREVIOUS, _STEPS = int(State.PREVIOUS), int(State.STEPS)
 _STEPS_LOST = int(State.STEPS_LOST)
 _RX, _RX_NEXT, _RX_END = int(State.RX), int(State.RX_NEXT), int(State.RX_END)
+_RX_HERE, _PACED, _OVERRUN = int(State.RX_HERE), int(State.PACED), int(State.OVERRUN)
 _TX, _TX_NEXT, _TX_END = int(State.TX), int(State.TX_NEXT), int(State.TX_END)
-_POLLS = int(State.POLLS)
+_POLLS, _PATIENCE, _HANDLER = int(State.POLLS), int(State.PATIENCE), int(State.HANDLER)
+_REGISTERS, _CONTROL, _CLEAR = int(State.REGISTERS), int(State.CONTROL), int(State.CLEAR)
 _STATUS, _RECEIVED, _TO_SEND = int(State.STATUS), int(State.RECEIVED), int(State.TO_SEND)
-_IDLE, _FULL, _LIMITED = int(Reason.IDLE), int(Reason.FULL), int(Reason.LIMITED)
+_NONE, _IDLE = int(Reason.NONE), int(Reason.IDLE)
+_FULL, _LIMITED = int(Reason.FULL), int(Reason.LIMITED)
 
 # USART of an STM32: bits of its status, the same in all (RM0385 31, RM0390 25).
 _PAGE = 0xFFF
 _TXE_AND_TC = 0xC0
-_RXNE = 0x20
+RXNE = 0x20
+ORE = 0x08
+RXNEIE = 0x20  #: in the control register
+#: Bytes that arrive at once when the program has an interrupt for them and asks for more: fewer
+#: than its buffer holds, more than one because each interrupt costs Python's time.
+BURST = 512
 
 
 def _pointer_as(typing_context, address, kind):  # type: ignore[no-untyped-def]
@@ -96,14 +112,6 @@ def _call(typing_context, function, argument):  # type: ignore[no-untyped-def]
 
 _as_pointer = intrinsic(_pointer_as)
 _call_function = intrinsic(_call)
-
-
-def _stop_because(s, reason):  # type: ignore[no-untyped-def]
-    s[_REASON] = reason
-    _call_function(s[_STOP], s[_ENGINE])
-
-
-_stop = numba.njit(_stop_because)
 
 
 def _count(s, slot, size):  # type: ignore[no-untyped-def]
@@ -146,7 +154,9 @@ _count_step = numba.njit(_step)
 def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
     if s[_INSTRUCTIONS] >= s[_LIMIT]:  # unicorn stops before this block, and calls again for it
-        _stop(s, _LIMITED)
+        if s[_REASON] == _NONE:
+            s[_REASON] = _LIMITED
+        _call_function(s[_STOP], s[_ENGINE])
         return
     ranges = carray(_as_pointer(s[_RANGES], numba.uint64), 3 * s[_N_RANGES])
     for r in range(0, 3 * s[_N_RANGES], 3):
@@ -167,19 +177,44 @@ def _block(engine, address, size, user):  # type: ignore[no-untyped-def]
     s[_INSTRUCTIONS] += n
 
 
+def _stop_because(s, reason):  # type: ignore[no-untyped-def]
+    """Stop before the next block: in the middle of one it would run twice, and count twice."""
+    s[_REASON] = reason
+    s[_LIMIT] = 0
+
+
+_stop = numba.njit(_stop_because)
+
+
+def _arrive(s):  # type: ignore[no-untyped-def]
+    """Let bytes arrive that wait for the program to ask; look at its interrupt."""
+    registers = carray(_as_pointer(s[_REGISTERS], numba.uint32), (_PAGE + 1) // 4)
+    s[_RX_HERE] = s[_RX_END]
+    if registers[s[_CONTROL] >> numba.uint64(2)] & RXNEIE:
+        s[_RX_HERE] = min(s[_RX_END], s[_RX_NEXT] + numba.uint64(BURST))
+        s[_LIMIT] = 0
+
+
+_bytes_arrive = numba.njit(_arrive)
+
+
 def _status(s):  # type: ignore[no-untyped-def]
-    """Return the status. Only here it stops: unicorn does the access again when it goes on."""
+    if s[_RX_NEXT] == s[_RX_HERE] and s[_HANDLER] == 0:
+        if s[_RX_NEXT] < s[_RX_END] and s[_PACED] == 0:
+            _bytes_arrive(s)
+        elif s[_RX_NEXT] == s[_RX_END]:
+            s[_POLLS] += numba.uint64(1)
+            if s[_POLLS] >= s[_PATIENCE]:
+                _stop(s, _IDLE)
     status = 0
     if s[_TX_NEXT] < s[_TX_END]:
         status |= _TXE_AND_TC
     else:
         _stop(s, _FULL)
-    if s[_RX_NEXT] < s[_RX_END]:
-        status |= _RXNE
-    else:
-        s[_POLLS] += numba.uint64(1)
-        if s[_POLLS] >= 2:  # twice in a row without data: it waits to receive
-            _stop(s, _IDLE)
+    if s[_RX_NEXT] < s[_RX_HERE]:
+        status |= RXNE
+    if s[_OVERRUN]:
+        status |= ORE
     return numba.uint64(status)
 
 
@@ -191,7 +226,12 @@ def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
     register = offset & _PAGE
     if register == s[_STATUS]:
         return _usart_status(s)
-    if register == s[_RECEIVED] and s[_RX_NEXT] < s[_RX_END]:
+    if register != s[_RECEIVED]:
+        registers = carray(_as_pointer(s[_REGISTERS], numba.uint32), (_PAGE + 1) // 4)
+        return numba.uint64(registers[register >> numba.uint64(2)])
+    if s[_CLEAR] == 0:
+        s[_OVERRUN] = 0
+    if s[_RX_NEXT] < s[_RX_HERE]:
         s[_POLLS] = 0
         value = carray(_as_pointer(s[_RX], numba.uint8), s[_RX_END])[s[_RX_NEXT]]
         s[_RX_NEXT] += numba.uint64(1)
@@ -201,12 +241,19 @@ def _usart_read(engine, offset, size, user):  # type: ignore[no-untyped-def]
 
 def _usart_write(engine, offset, size, value, user):  # type: ignore[no-untyped-def]
     s = carray(user, _SIZE, numba.uint64)
-    if offset & _PAGE != s[_TO_SEND]:
+    register = offset & _PAGE
+    if register == s[_TO_SEND]:
+        s[_POLLS] = 0
+        if s[_TX_NEXT] < s[_TX_END]:
+            carray(_as_pointer(s[_TX], numba.uint8), s[_TX_END])[s[_TX_NEXT]] = value & 0xFF
+            s[_TX_NEXT] += numba.uint64(1)
         return
-    s[_POLLS] = 0
-    if s[_TX_NEXT] < s[_TX_END]:
-        carray(_as_pointer(s[_TX], numba.uint8), s[_TX_END])[s[_TX_NEXT]] = value & 0xFF
-        s[_TX_NEXT] += numba.uint64(1)
+    registers = carray(_as_pointer(s[_REGISTERS], numba.uint32), (_PAGE + 1) // 4)
+    registers[register >> numba.uint64(2)] = value
+    if register == s[_CONTROL]:
+        s[_LIMIT] = 0  # it may let an interrupt through
+    elif register == s[_CLEAR] and value & ORE:
+        s[_OVERRUN] = 0
 
 
 def _callback(signature: Any, function: Callable[..., Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from outliernets.boards import Board
 from outliernets.errors import MissingToolError, TargetError
 from outliernets.target.base import Flow, Target
-from outliernets.target.machines import Machine, create
+from outliernets.target.machines import Device, Machine, create
 from outliernets.target.symbols import Functions
 
 _HINT = "pip install 'ongen[unicorn]'"
@@ -56,6 +56,21 @@ class UnicornTarget(Target):
         data = bytes(self._received[:n])
         del self._received[:n]
         return data
+
+    def attach(self, device: Device) -> None:
+        """Let a model of a peripheral answer at its addresses; ConfigError if it has no place."""
+        self._running().attach(device)
+
+    def pace(self) -> None:
+        """Let bytes arrive as fast as the line is from now on: what is not taken in time is lost.
+
+        One instruction is taken for one cycle; a processor that needs more has less time than that.
+        """
+        self._running().pace()
+
+    def pass_time(self, instructions: int) -> None:
+        """Run for so long, also while the firmware waits; what it sends is there for ``read``."""
+        self._received += self._running().pass_time(instructions)
 
     def counts(self) -> dict[str, int]:
         """Return instructions executed since the start, by function, exactly."""

@@ -9,7 +9,8 @@ import pytest
 
 from outliernets import boards, target
 from outliernets.errors import ConfigError, MissingToolError, TargetError
-from outliernets.target import Client, Target, machines
+from outliernets.target import Client, Target
+from outliernets.target.machines import base
 from outliernets.target.protocol import PUSH, Frame, encode
 from outliernets.target.qemu import QemuTarget
 from outliernets.target.unicorn import UnicornTarget
@@ -169,7 +170,7 @@ def test_counts_do_not_depend_on_interruptions(
     firmware = stub_firmware(board, "zig", "unicorn")
     counts = []
     for pause_every in (200_000_000, 997):
-        monkeypatch.setattr(machines, "_SLICE", pause_every)
+        monkeypatch.setattr(base, "SLICE", pause_every)
         with UnicornTarget().open(firmware.elf, boards.load(board)) as running:
             client = Client(running)
             client.hello()
@@ -236,7 +237,7 @@ def test_a_damaged_frame_is_counted_and_the_next_one_understood(stub_firmware: B
 def test_nothing_sent_is_lost_when_the_room_for_it_is_small(
     stub_firmware: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machines, "TX_BYTES", 5)
+    monkeypatch.setattr(base, "TX_BYTES", 5)
     firmware = stub_firmware("stm32f746", "zig", "unicorn")
     pcm = np.arange(5000, dtype=np.int16)
     with UnicornTarget().open(firmware.elf, boards.load("stm32f746")) as running:

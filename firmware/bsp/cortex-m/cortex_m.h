@@ -37,11 +37,18 @@
 #define DWT_CYCCNT REG32(0xE0001004U)
 #define DWT_LAR REG32(0xE0001FB0U)
 
+/* B3.4: the interrupt controller; a bit for each interrupt. ARMv6-M has the first 32. */
+#define NVIC_ISER(n) REG32(0xE000E100U + 4U * ((n) / 32U))
+
 #define DSB() __asm__ volatile("dsb" ::: "memory")
 #define ISB() __asm__ volatile("isb" ::: "memory")
+#define INTERRUPTS_OFF() __asm__ volatile("cpsid i" ::: "memory")
 
 /** Entry of every exception and interrupt that is not expected. */
 void on_fault_entry(void);
+
+/** Let an interrupt through, by its number in the chip's manual; its handler is named in interrupts.h. */
+static inline void interrupt_enable(uint32_t number) { NVIC_ISER(number) = 1U << (number % 32U); }
 
 /** Start the cycle counter behind bsp_cycles(). */
 void on_cycles_start(void);

@@ -3,8 +3,7 @@
  * Sections of the ARMv7-M ARM (DDI0403E); ARMv6-M (DDI0419E) is the same with neither FPU nor caches. */
 #include "bsp.h"
 #include "cortex_m.h"
-
-#define IRQS 98U /* as many as the STM32F74x has (RM0385 10.1.2), the most of all; more do not hurt */
+#include "interrupts.h"
 
 typedef union {
     const void *stack;
@@ -30,13 +29,23 @@ extern uint8_t on_stack_high[];
 
 _Noreturn void Reset_Handler(void);
 
-/* B1.5.3: word 0 is the stack, word 1 the reset handler, then 14 exceptions, then the interrupts.
- * The firmware polls: an interrupt nobody asked for is reported like a fault. */
-__attribute__((section(".vectors"), used)) const vector_t on_vectors[16U + IRQS] = {
+#define FIRST_INTERRUPT 16U
+#define DECLARE(number, name) void name(void);
+#define VECTOR(number, name) [FIRST_INTERRUPT + (number)] = {.handler = name},
+
+INTERRUPT_HANDLERS(DECLARE)
+
+/* B1.5.3: word 0 is the stack, word 1 the reset handler, then 14 exceptions, then the chip's interrupts. All are
+ * reported like a fault but those that interrupts.h names: of these, the ones nobody wrote a handler for (fault.c). */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+__attribute__((section(".vectors"), used)) const vector_t on_vectors[FIRST_INTERRUPT + INTERRUPTS] = {
     [0] = {.stack = on_stack_high},
     [1] = {.handler = Reset_Handler},
-    [2 ... 15U + IRQS] = {.handler = on_fault_entry},
+    [2 ... FIRST_INTERRUPT + INTERRUPTS - 1U] = {.handler = on_fault_entry},
+    INTERRUPT_HANDLERS(VECTOR)
 };
+#pragma GCC diagnostic pop
 
 /* B3.2.20: full access to CP10 and CP11 before the first floating-point instruction. */
 static void enable_fpu(void) {

@@ -13,7 +13,7 @@
 #define USART_CR1(base) REG32((base) + 0x0CU)
 #define USART_CR1_UE (1U << 13)
 
-/** Reading the status and then the data, as every reader does, has cleared the overrun already. */
+/** Reading the status and then the data, as whoever asks does, has cleared the overrun already. */
 static inline void usart_clear_overrun(uint32_t base) { (void)base; }
 
 #endif

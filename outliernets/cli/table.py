@@ -1,21 +1,130 @@
-"""Tables over all networks: what each of them needs on a board."""
+"""Tables over all networks: the paper's Table 1, and what each of them needs on a board."""
+
+from pathlib import Path
+from typing import Any
 
 import click
 
-from outliernets.cli._options import json_option, print_json, quiet_option
-from outliernets.errors import ParityError
+from outliernets.cli._options import (
+    data_option,
+    json_option,
+    mel_option,
+    out_option,
+    print_json,
+    quiet_option,
+    seed_option,
+    split_option,
+    steps_option,
+)
+from outliernets.config import SEED, Task, mel_config
+from outliernets.errors import DataError, ParityError
+
+BOARD = "stm32f746"
 
 
-@click.command(short_help="What every network of the zoo needs on a board.")
-@click.option("--footprint", is_flag=True, help="Instructions, flash, RAM and stack.")
-@click.option("--board", default="stm32f746", show_default=True, help="See 'ongen boards'.")
-@click.option("--target", help="Where it runs: unicorn, qemu, host. Default: the board's first.")
-@click.option("--toolchain", help="Compiler: zig, gcc. Default: all installed, the better counts.")
-@click.option("--network", "networks", multiple=True, help="Only this network; may be repeated.")
+@click.command(short_help="The paper's Table 1, or what its networks need on a board.")
+@click.option(
+    "--tasks", "patterns", help="Only these of the 24 tasks, such as fan/*/6dB,slider/00/*."
+)
+@data_option
+@split_option
+@out_option
+@seed_option
+@steps_option
+@mel_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print Table 1 as CSV. Default: Markdown.")
+@click.option("--footprint", is_flag=True, help="Instead: instructions, flash, RAM and stack.")
+@click.option("--board", help=f"With --footprint; see 'ongen boards'. Default: {BOARD}.")
+@click.option("--target", help="With --footprint: unicorn, qemu, host. Default: the board's first.")
+@click.option("--toolchain", help="With --footprint: zig, gcc. Default: all, the better counts.")
+@click.option(
+    "--network", "networks", multiple=True, help="With --footprint: only this; repeatable."
+)
 @json_option
 @quiet_option
 def table(
+    patterns: str | None,
+    data_dir: Path | None,
+    split: str,
+    out: Path,
+    seed: int | None,
+    steps: int | None,
+    settings: tuple[str, ...],
+    as_csv: bool,
     footprint: bool,
+    board: str | None,
+    target: str | None,
+    toolchain: str | None,
+    networks: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train and judge the networks of the paper's 24 tasks, beside the paper's own figures.
+
+    Finished runs are kept in --out, a stopped table goes on where it was. Without --data the sound
+    is simulated, and the paper's AUC are left out: the two must not be compared. --footprint
+    compiles the networks instead, proves them bit-exact and prints what they need; exit code 5 if
+    one is not exact.
+
+    \b
+    Examples:
+      ongen table --data /data/mimii > table1.md
+      ongen table --tasks 'fan/*/6dB,slider/00/6dB' --csv
+      ongen table --footprint > footprint.md
+      ongen table --footprint --board stm32f446 --toolchain gcc
+      ongen table --footprint --network fan-686 --network slider-21781 --json
+    """
+    if footprint:
+        _refuse("--footprint", {"--tasks": patterns, "--csv": as_csv})
+        _print_footprint(board or BOARD, target, toolchain, networks, as_json, quiet)
+        return
+    of_boards = {"--board": board, "--target": target, "--toolchain": toolchain}
+    _refuse("Table 1 without --footprint", {**of_boards, "--network": networks})
+    if as_csv and as_json:
+        raise click.UsageError("choose one of --csv, --json")
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline import BuildConfig
+    from outliernets.pipeline.paper_table import paper_table
+    from outliernets.report.paper_table import paper_table_csv, paper_table_page
+
+    config = BuildConfig(
+        Task("fan", "00", "6dB"),  # each row has its own
+        data=data_dir,
+        split=split,
+        out=out,
+        seed=SEED if seed is None else seed,
+        steps=steps,
+        mel=mel_config(settings),
+    )
+    with narrator(quiet) as tell:
+        found = paper_table(config, patterns, tell)
+    if as_json:
+        print_json(found)
+    elif as_csv:
+        click.echo(paper_table_csv(found))
+    else:
+        given = {
+            "tasks": patterns,
+            "data": data_dir and data_dir.name,
+            "seed": seed,
+            "steps": steps,
+        }
+        options = [f" --{name} {value}" for name, value in given.items() if value is not None]
+        options += [f" --split {split}"] if split != "mimii" else []
+        options += [f" --mel {setting}" for setting in settings]
+        click.echo(paper_table_page(found, f"ongen table{''.join(options)}"))
+    failed = [row["task"] for row in found["rows"] if "error" in row]
+    if failed:
+        raise DataError(f"{len(failed)} rows could not be made: {', '.join(failed)}; see above")
+
+
+def _refuse(what: str, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"{name} does not go with {what}")
+
+
+def _print_footprint(
     board: str,
     target: str | None,
     toolchain: str | None,
@@ -23,18 +132,6 @@ def table(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compile the paper's 24 networks and CAE-MCS, prove them bit-exact, print what they need.
-
-    The table is Markdown; it takes some minutes. Exit code 5 if a network is not exact.
-
-    \b
-    Examples:
-      ongen table --footprint > footprint.md
-      ongen table --footprint --board stm32f446 --toolchain gcc
-      ongen table --footprint --network fan-686 --network slider-21781 --json
-    """
-    if not footprint:
-        raise click.UsageError("say which table: --footprint")
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import footprint_table
     from outliernets.report import footprint_page

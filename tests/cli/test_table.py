@@ -7,10 +7,26 @@ from outliernets.cli import cli
 from outliernets.errors import ConfigError
 
 
-def test_which_table_must_be_said():
-    result = CliRunner().invoke(cli, ["table"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--footprint", "--csv"], "--csv does not go with --footprint"),
+        (["--footprint", "--tasks", "fan/*"], "--tasks does not go with --footprint"),
+        (["--board", "stm32f746"], "--board does not go with Table 1 without --footprint"),
+        (["--network", "fan-686"], "--network does not go with"),
+        (["--csv", "--json"], "choose one of --csv, --json"),
+    ],
+)
+def test_options_of_the_other_table(options, says):
+    result = CliRunner().invoke(cli, ["table", *options])
     assert result.exit_code == 2
-    assert "say which table: --footprint" in result.stderr
+    assert says in result.stderr
+
+
+def test_an_unknown_task():
+    result = CliRunner().invoke(cli, ["table", "-q", "--tasks", "fan/07/6dB"])
+    assert isinstance(result.exception, ConfigError)
+    assert "--tasks fan/07/6dB: not in the paper's Table 1" in str(result.exception)
 
 
 @pytest.mark.parametrize(

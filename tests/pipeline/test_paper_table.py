@@ -1,0 +1,189 @@
+"""Table 1 beside the paper's: which rows are made, what may stand side by side, every format."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from outliernets import data
+from outliernets.config import Task
+from outliernets.errors import ConfigError, DataError
+from outliernets.nets import zoo
+from outliernets.pipeline import BuildConfig, paper_table
+from outliernets.pipeline.paper_table import tasks_of
+from outliernets.report.paper_table import paper_table_csv, paper_table_page
+from tests.pipeline.recorder import Recorder
+
+FAN, SLIDER = Task.parse("fan/06/6dB"), Task.parse("slider/00/-6dB")
+
+
+def found(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.02, "high": value + 0.01}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> BuildConfig:
+    return BuildConfig(FAN, data=tmp_path / "sounds", out=tmp_path / "build")
+
+
+@pytest.fixture
+def recordings(config: BuildConfig) -> Callable[..., None]:
+    """Put ``normal`` + 2 short clips of a task where the config looks for them."""
+
+    def put(task: Task, normal: int = 14) -> None:
+        assert config.data is not None
+        unit = config.data / task.snr.replace("-", "min") / task.machine / f"id_{task.unit}"
+        for label, count in (("normal", normal), ("abnormal", 2)):
+            (unit / label).mkdir(parents=True)
+            for number in range(count):
+                noise = np.random.default_rng(number).integers(-999, 999, 17_000).astype(np.int16)
+                soundfile.write(unit / label / f"{number:08d}.wav", noise, 16_000)
+
+    return put
+
+
+@pytest.fixture
+def learned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Task]:
+    """Pretend to learn; return what was learned."""
+    tasks: list[Task] = []
+    model = tmp_path / "model.tflite"
+    model.write_bytes(b"x" * 4321)
+
+    def learn(config: BuildConfig, _: Recorder) -> dict[str, Any]:
+        tasks.append(config.task)
+        kind = data.find(config.task, config.data).kind if config.data else "simulated"
+        auc = {leg: {"window": found(0.8), "clip": found(0.9)} for leg in ("float", "int8")}
+        seconds = {"train": 12.5}
+        return {"data": kind, "clips": {"train": 12}, "auc": auc, "model": str(model),
+                "seconds": seconds}  # fmt: skip
+
+    monkeypatch.setattr(paper_table, "learn", learn)
+    return tasks
+
+
+def test_tasks_by_pattern() -> None:
+    assert tasks_of(None) == [row.task for row in zoo.PAPER_ROWS]
+    assert len(tasks_of("fan/*")) == 12
+    assert [str(t) for t in tasks_of("slider/0[02]/6dB, fan/06/min6dB")] == [
+        "fan/06/-6dB",
+        "slider/00/6dB",
+        "slider/02/6dB",
+    ]
+    with pytest.raises(
+        ConfigError, match=r"--tasks fan/01/6dB: not in .* did you mean 'fan/06/6dB'"
+    ):
+        tasks_of("fan/01/6dB")
+    with pytest.raises(ConfigError, match="pump"):
+        tasks_of("fan/*,pump/00/6dB")
+
+
+def test_what_is_not_there_is_left_out_unless_asked_for(
+    config: BuildConfig, recordings: Callable[..., None], learned: list[Task]
+) -> None:
+    recordings(FAN)
+    told = Recorder()
+    table = paper_table.paper_table(config, None, told)
+    assert learned == [FAN]
+    assert [row["task"] for row in table["rows"]] == ["fan/06/6dB"]
+    assert any("left out: fan/00/6dB, fan/02/6dB" in notice for notice in told.notices)
+    with pytest.raises(DataError, match="slider/00/-6dB is not below"):
+        paper_table.paper_table(config, "fan/06/6dB,slider/00/-6dB", Recorder())
+    assert learned == [FAN]  # refused before anything was learned
+
+
+def test_none_of_the_tasks(config: BuildConfig, recordings: Callable[..., None]) -> None:
+    recordings(Task.parse("pump/00/6dB"))
+    with pytest.raises(DataError, match="holds none of the paper's 24 tasks"):
+        paper_table.paper_table(config, None, Recorder())
+
+
+def test_real_recordings_stand_beside_the_paper(
+    config: BuildConfig, recordings: Callable[..., None], learned: list[Task]
+) -> None:
+    recordings(FAN)
+    recordings(SLIDER)
+    table = paper_table.paper_table(config, None, Recorder())
+    json.dumps(table)
+    row = table["rows"][0]
+    assert (row["paper"]["auc"], row["paper"]["auc_cae_mcs"]) == (100.0, 99.8)
+    assert row["ours"]["params"] == row["paper"]["params"] == 686
+    page = paper_table_page(table, "ongen table")
+    assert page.startswith("# Table 1\n")
+    line = next(line for line in page.splitlines() if line.startswith("| fan/06/6dB"))
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == [
+        *("fan/06/6dB", "686", "2.87M", "2.7", "7.601", "0.366", "100.0", "99.8"),
+        *("686", "2.87M", "4.3", "80.0 [78.0, 81.0]", "90.0 [88.0, 91.0]", "90.0 [88.0, 91.0]"),
+    ]
+    mean = next(line for line in page.splitlines() if line.startswith("| mean of 1 slider"))
+    assert "96.4" in mean  # the paper's AUC of the only row
+    assert "simulated" not in page
+
+
+def test_simulated_sound_never_stands_beside_the_paper_s_auc(
+    config: BuildConfig, learned: list[Task]
+) -> None:
+    simulated = BuildConfig(config.task, out=config.out)
+    table = paper_table.paper_table(simulated, "fan/06/*", Recorder())
+    assert not any(key.startswith("auc") for row in table["rows"] for key in row["paper"])
+    page = paper_table_page(table, "ongen table")
+    assert page.startswith("# Table 1 on simulated sound\n")
+    assert "**The sound is simulated**" in page
+    assert "99.8" not in page  # the paper's CAE-MCS on fan/06/6dB
+    assert "CAE-MCS" not in page
+    rows = list(csv.DictReader(paper_table_csv(table).splitlines()))
+    assert {row["data"] for row in rows} == {"simulated"}
+    assert {row["paper_auc"] for row in rows} == {""}
+    assert float(rows[0]["auc_int8_clip_low"]) == pytest.approx(0.88)
+
+
+def test_a_row_that_fails_does_not_stop_the_others(
+    config: BuildConfig,
+    recordings: Callable[..., None],
+    learned: list[Task],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recordings(FAN)
+    recordings(SLIDER)
+    pretended = paper_table.learn
+
+    def learn(config: BuildConfig, narrator: Recorder) -> dict[str, Any]:
+        if config.task == FAN:
+            raise DataError("00000003.wav: is empty")
+        return pretended(config, narrator)
+
+    monkeypatch.setattr(paper_table, "learn", learn)
+    table = paper_table.paper_table(config, None, Recorder())
+    assert [row.get("error") for row in table["rows"]] == ["00000003.wav: is empty", None]
+    page = paper_table_page(table, "ongen table")
+    assert "not made" in page
+    assert page.endswith("* fan/06/6dB: 00000003.wav: is empty")
+    rows = list(csv.DictReader(paper_table_csv(table).splitlines()))
+    assert rows[0]["error"] == "00000003.wav: is empty"
+    assert rows[0]["auc_float_clip_value"] == ""
+    assert float(rows[1]["auc_float_clip_value"]) == pytest.approx(0.9)
+
+
+@pytest.mark.slow
+def test_a_real_run_and_its_resumption(config: BuildConfig) -> None:
+    assert config.data is not None
+    for task in (FAN, SLIDER):
+        data.simulate(task, config.data, normal=30, abnormal=6, seconds=2.3)
+    short = BuildConfig(FAN, data=config.data, out=config.out, steps=30)
+    told = Recorder()
+    table = paper_table.paper_table(short, None, told)
+    assert told.ran.count("train") == 2
+    for row in table["rows"]:
+        assert row["data"] == "simulated"
+        for leg in ("float", "int8"):
+            for level in ("window", "clip"):
+                auc = row["ours"]["auc"][leg][level]
+                assert auc["low"] <= auc["value"] <= auc["high"]
+        assert row["ours"]["int8_bytes"] > row["ours"]["params"]
+    again = Recorder()
+    assert paper_table.paper_table(short, None, again) == table
+    assert again.ran == []

@@ -16,6 +16,7 @@ DIFFERENCE_BITS = 9  #: the difference of two int8 values has at most 9 bits wit
 LEVEL_BITS = 29  #: of the sum of a band's differences, at most
 FACTOR_BITS = 15  #: of the numbers of a Mahalanobis distance
 MAX_MEMORY = 1024
+BLOCK = 1024  #: windows scored in one go
 KINDS = ("mse", "peak", "bands", "mahalanobis")
 Int64 = NDArray[np.int64]
 
@@ -69,6 +70,10 @@ class Distance:
         step = float(np.abs(factor).max()) / ((1 << FACTOR_BITS) - 1)
         whole = np.rint(factor / step).astype(np.int64)
         centre = np.rint(np.asarray(mean) / level_unit).astype(np.int64)
+        if np.abs(centre).max() >= 1 << _level_bits(len(centre)):
+            raise ConfigError(
+                f"score: a mean of {np.abs(mean).max():g} deviations is more than a band can have"
+            )
         largest = int(np.abs(whole).sum(axis=1).max()) << (LEVEL_BITS + 1)
         shift = max(largest.bit_length() - LEVEL_BITS, 0)
         rows = tuple(tuple(row) for row in whole.tolist())
@@ -139,19 +144,30 @@ class ScorePlan:
         ``clips`` [n] says which clip a window is from: what the score remembers is forgotten
         between clips. None: all windows are of one clip.
         """
-        a = (x.reshape(-1, self.rows, self.columns).astype(np.int64) - self.x_zero) * self.x_gain
-        b = (y.reshape(-1, self.rows, self.columns).astype(np.int64) - self.y_zero) * self.y_gain
-        residual = a - b
+        count = len(x.reshape(-1, self.size))
+        x, y = x.reshape(count, self.size), y.reshape(count, self.size)
+        blocks = [
+            self._measured(x[i : i + BLOCK], y[i : i + BLOCK]) for i in range(0, count, BLOCK)
+        ]
+        found = np.concatenate(blocks) if blocks else self._measured(x, y)
         if not self.spec.is_banded:
-            rows = np.square(residual).astype(np.uint64).sum(axis=2)
-            merged = rows.max(axis=1) if self.spec.kind == "peak" else rows.sum(axis=1)
-            return np.asarray(merged, np.uint64)
-        levels = residual.sum(axis=1).reshape(len(a), self.spec.bands, -1).sum(axis=2)
-        levels = _remembered(levels, self.spec.memory, clips)
+            return found.astype(np.uint64)
+        levels = _remembered(found, self.spec.memory, clips)
         if self.distance is not None:
             levels = _projected(levels, self.distance)
         total: NDArray[np.uint64] = np.square(levels).astype(np.uint64).sum(axis=1)
         return total
+
+    def _measured(self, x: NDArray[np.int8], y: NDArray[np.int8]) -> NDArray[Any]:
+        """Return what a window says by itself: the levels of its bands, or its score."""
+        a = (x.reshape(-1, self.rows, self.columns).astype(np.int64) - self.x_zero) * self.x_gain
+        b = (y.reshape(-1, self.rows, self.columns).astype(np.int64) - self.y_zero) * self.y_gain
+        residual = a - b
+        if self.spec.is_banded:
+            levels = residual.sum(axis=1).reshape(len(a), self.spec.bands, -1).sum(axis=2)
+            return np.asarray(levels)
+        rows = np.square(residual).astype(np.uint64).sum(axis=2)
+        return np.asarray(rows.max(axis=1) if self.spec.kind == "peak" else rows.sum(axis=1))
 
     def real(self, sums: NDArray[np.uint64]) -> NDArray[np.float64]:
         """Return the score in square deviations that sums stand for."""
@@ -214,17 +230,23 @@ class ScorePlan:
 def _gain_bits(spec: ScoreSpec, rows: int, columns: int) -> int:
     """Return the bits of the largest gain for which no sum overflows."""
 
-    def bits(n: int) -> int:
-        return (n - 1).bit_length()
-
     if not spec.is_banded:
-        return min((SUM_BITS - bits(rows * columns)) // 2 - DIFFERENCE_BITS, GAIN_BITS)
+        return min((SUM_BITS - _bits(rows * columns)) // 2 - DIFFERENCE_BITS, GAIN_BITS)
     if columns % spec.bands:
         raise ConfigError(
             f"score: {columns} columns of the input do not pool to {spec.bands} bands"
         )
-    level = min((SUM_BITS - bits(spec.bands)) // 2, LEVEL_BITS)
-    return level - DIFFERENCE_BITS - bits(rows * columns // spec.bands)
+    return _level_bits(spec.bands) - DIFFERENCE_BITS - _bits(rows * columns // spec.bands)
+
+
+def _level_bits(bands: int) -> int:
+    """Return the bits of the largest level for which squares of so many fit into a sum."""
+    return min((SUM_BITS - _bits(bands)) // 2, LEVEL_BITS)
+
+
+def _bits(n: int) -> int:
+    """Return by how many bits a sum of n numbers can be larger than they are."""
+    return (n - 1).bit_length()
 
 
 def _remembered(levels: Int64, memory: int, clips: NDArray[Any] | None) -> Int64:

@@ -18,6 +18,7 @@ Windows = NDArray[np.float32]  #: [n, frames, bands], standardised
 STATISTICS = ("mean", "deviation", "maximum")
 SPREAD = 6.0  #: a fitted view covers this many times the root mean square of what it learned
 MIN_SPREAD = 0.05  #: of a view that hardly varies
+BLOCK = 1024  #: windows looked at in one go
 ROOT_BITS = 3  #: fraction bits of frames * deviation
 GAIN_BITS = 20  #: fraction bits of the gains
 MAX_FRAMES = 64  #: frames * squares, with their fraction bits, fit 32 bits
@@ -92,7 +93,9 @@ class ViewSpec:
         """
         if not self.parts:
             return View(self, None, clip_sigma)
-        values = self.raw(windows)
+        values = np.concatenate(
+            [self.raw(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
+        )
         centre = values.mean(axis=0)[0]
         spread = float(np.sqrt(np.mean((values - centre) ** 2)))
         return View(self, tuple(centre.tolist()), SPREAD * max(spread, MIN_SPREAD))
@@ -120,6 +123,12 @@ class View:
 
     def apply(self, windows: Windows) -> Windows:
         """Return what the network reads of each window, [n, rows, columns]."""
+        if not self.spec.parts and self.spec.pool == 1:
+            return windows  # clipped already, and perhaps too many to be copied
+        parts = [self._applied(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
+        return np.concatenate(parts) if parts else self._applied(windows)
+
+    def _applied(self, windows: Windows) -> Windows:
         values = self.spec.raw(windows)
         if self.centre is not None:
             values = values - np.array(self.centre)

@@ -3,6 +3,11 @@
 
 #include "on_pairs.h"
 
+static inline uint32_t square(int32_t x)
+{
+    return (uint32_t)(x * x);
+}
+
 void on_view_add(int16_t *restrict sums, const int8_t *restrict row, int32_t bands)
 {
     for (int32_t i = 0; i < bands; i += 4) {
@@ -13,33 +18,44 @@ void on_view_add(int16_t *restrict sums, const int8_t *restrict row, int32_t ban
     }
 }
 
-static inline uint32_t square(int32_t x)
-{
-    return (uint32_t)(x * x);
-}
-
-void on_view_add_squares(uint32_t *restrict squares, const int8_t *restrict row, int32_t bands)
+void on_view_add_squares(int16_t *restrict sums, uint32_t *restrict squares,
+                         const int8_t *restrict row, int32_t bands)
 {
     for (int32_t i = 0; i < bands; i += 4) {
-        squares[i] += square(row[i]);
-        squares[i + 1] += square(row[i + 1]);
-        squares[i + 2] += square(row[i + 2]);
-        squares[i + 3] += square(row[i + 3]);
+        const int32_t x0 = row[i], x1 = row[i + 1], x2 = row[i + 2], x3 = row[i + 3];
+        sums[i] = (int16_t)(sums[i] + x0);
+        sums[i + 1] = (int16_t)(sums[i + 1] + x1);
+        sums[i + 2] = (int16_t)(sums[i + 2] + x2);
+        sums[i + 3] = (int16_t)(sums[i + 3] + x3);
+        squares[i] += square(x0);
+        squares[i + 1] += square(x1);
+        squares[i + 2] += square(x2);
+        squares[i + 3] += square(x3);
     }
 }
 
-static inline uint8_t larger(uint8_t maximum, int8_t x)
+/* The larger of each of the four numbers of two words. */
+static inline uint32_t larger(uint32_t a, uint32_t b)
 {
-    return (uint8_t)on_max(maximum, x + 128);
+    uint32_t result;
+#if ON_DSP
+    __asm__("usub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+#else
+    result = 0;
+    for (uint32_t byte = UINT32_C(0xFF); byte != 0U; byte <<= 8) {
+        result |= ((a & byte) > (b & byte)) ? (a & byte) : (b & byte);
+    }
+#endif
+    return result;
 }
 
 void on_view_raise(uint8_t *restrict maxima, const int8_t *restrict row, int32_t bands)
 {
-    for (int32_t i = 0; i < bands; i += 4) {
-        maxima[i] = larger(maxima[i], row[i]);
-        maxima[i + 1] = larger(maxima[i + 1], row[i + 1]);
-        maxima[i + 2] = larger(maxima[i + 2], row[i + 2]);
-        maxima[i + 3] = larger(maxima[i + 3], row[i + 3]);
+    on_pair_t *const highest = (on_pair_t *)(void *)maxima;
+    const on_pair_t *const words = (const on_pair_t *)(const void *)row;
+    for (int32_t i = 0; i < (bands + 3) / 4; ++i) {
+        const uint32_t above = (uint32_t)words[i] ^ UINT32_C(0x80808080); /* each plus 128 */
+        highest[i] = (int32_t)larger((uint32_t)highest[i], above);
     }
 }
 

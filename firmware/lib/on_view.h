@@ -2,8 +2,8 @@
  * What a detector looks at of a window: frames averaged, or statistics of its bands over time; twin of
  * outliernets/view.py. Rows come one at a time and are not kept.
  *
- * Rows, sums, squares and maxima have room for a multiple of 4 bands, and are taken four at a time.
- * All begin at 0.
+ * Rows, sums, squares and maxima have room for a multiple of 4 bands, are taken four at a time, and are
+ * aligned to 4 bytes. All begin at 0.
  */
 #ifndef ON_VIEW_H
 #define ON_VIEW_H
@@ -25,8 +25,9 @@ typedef struct {
 /** Add a row to the sums of its bands. */
 void on_view_add(int16_t *restrict sums, const int8_t *restrict row, int32_t bands);
 
-/** Add the squares of a row. */
-void on_view_add_squares(uint32_t *restrict squares, const int8_t *restrict row, int32_t bands);
+/** Add a row to the sums, and its squares to theirs. */
+void on_view_add_squares(int16_t *restrict sums, uint32_t *restrict squares,
+                         const int8_t *restrict row, int32_t bands);
 
 /** Raise the maxima, which are numbers plus 128, to those of a row. */
 void on_view_raise(uint8_t *restrict maxima, const int8_t *restrict row, int32_t bands);

@@ -56,6 +56,7 @@ def learned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Task]:
 
     def learn(config: BuildConfig, _: Recorder) -> dict[str, Any]:
         tasks.append(config.task)
+        assert config.arch == zoo.get(config.task).name
         kind = data.find(config.task, config.data).kind if config.data else "simulated"
         auc = {leg: {"window": found(0.8), "clip": found(0.9)} for leg in ("float", "int8")}
         seconds = {"train": 12.5}

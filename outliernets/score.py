@@ -60,6 +60,13 @@ class Distance:
     shift: int  #: so that no product exceeds LEVEL_BITS
     unit: float  #: what a product of 1 stands for
 
+    @property
+    def offset(self) -> tuple[int, ...]:
+        """What the mean adds to each product, before the shift."""
+        return tuple(
+            -sum(f * m for f, m in zip(row, self.mean, strict=True)) for row in self.factor
+        )
+
     @classmethod
     def make(cls, mean: NDArray[Any], factor: NDArray[Any], level_unit: float) -> "Distance":
         """Round ``factor (level - mean)`` of real levels to integers.

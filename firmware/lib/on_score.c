@@ -72,9 +72,9 @@ uint64_t on_score_distance(const on_score_distance_t *distance, const int32_t *l
     const int16_t *factor = distance->factor;
     uint64_t sum = 0;
     for (int32_t row = 0; row < bands; ++row) {
-        int64_t product = 0;
+        int64_t product = distance->offset[row];
         for (int32_t band = 0; band < bands; ++band) {
-            product += (int64_t)(levels[band] - distance->mean[band]) * *factor++;
+            product += (int64_t)levels[band] * *factor++;
         }
         sum += square((int32_t)(product >> distance->shift));
     }

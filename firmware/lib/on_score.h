@@ -17,8 +17,8 @@ typedef struct {
 
 /** How levels vary together in normal sound; made by Distance in Python. */
 typedef struct {
-    const int32_t *mean;   /**< [bands] levels of normal sound */
     const int16_t *factor; /**< [bands][bands] */
+    const int64_t *offset; /**< [bands] the factor times levels of normal sound, negative */
     int32_t shift;         /**< of the products, so that they fit 32 bits */
 } on_score_distance_t;
 

@@ -29,7 +29,13 @@ SHIM = """
 #include "net_mel.h"
 static net_state_t state;
 void shim_reset(void);
-void shim_reset(void) { net_reset(&state); }
+void shim_reset(void)
+{
+    for (size_t i = 0; i < sizeof state; ++i) { /* any content is fine before a reset */
+        ((uint8_t *)&state)[i] = 0x80;
+    }
+    net_reset(&state);
+}
 int shim_push(const int16_t *pcm, size_t n, uint64_t *score, uint32_t *window, size_t *used,
               uint8_t *alarm);
 int shim_push(const int16_t *pcm, size_t n, uint64_t *score, uint32_t *window, size_t *used,

@@ -105,11 +105,11 @@ def _interval(found: Mapping[str, float] | None) -> str:
 
 
 def _means(rows: Sequence[Row], beside: bool) -> list[list[str]]:
-    """Return a line of mean AUC per machine, over the rows that have one."""
+    """Return a line of mean AUC per machine, over the rows that have one, if they are several."""
     lines = []
     for machine in dict.fromkeys(row["task"].partition("/")[0] for row in rows):
         mine = [r for r in rows if r["task"].startswith(f"{machine}/") and _judged(r)]
-        if not mine:
+        if len(mine) < 2:
             continue
         paper = [_mean([r["paper"][k] for r in mine if k in r["paper"]])
                  for k in ("auc", "auc_cae_mcs")]  # fmt: skip

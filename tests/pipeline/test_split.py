@@ -10,7 +10,7 @@ from outliernets import data
 from outliernets.config import Task
 from outliernets.errors import ConfigError
 from outliernets.pipeline import BuildConfig
-from outliernets.pipeline.build import remembered, stages_of
+from outliernets.pipeline.build import SETTINGS, build, remembered, stages_of
 from outliernets.pipeline.comparison import compare_detectors
 from outliernets.pipeline.stage import Silence, run_stages
 from tests.pipeline.recorder import Recorder
@@ -52,14 +52,11 @@ def test_an_unknown_rule_is_refused_before_anything_is_made(tmp_path: Path) -> N
 
 
 def test_a_build_remembers_it(config: BuildConfig) -> None:
-    built = replace(config, board="stm32f746")
-    built.board_folder.mkdir(parents=True)
-    choices = {
-        **{"task": str(TASK), "board": "stm32f746", "data": str(config.data), "arch": None},
-        **{"toolchain": "zig", "out": str(config.out), "seed": 1, "steps": None, "clips": None},
-    }
-    path = built.board_folder / "build.json"
-    path.write_text(json.dumps({**choices, "split": "blocks=10"}))
+    built = replace(config, board="cortex-a72")
+    build(built, Silence(), last="data")
     assert remembered(built.board_folder).split == "blocks=10"
-    path.write_text(json.dumps(choices))  # as builds were before there was a choice
+    path = built.board_folder / SETTINGS
+    choices = json.loads(path.read_text())
+    del choices["split"]  # as builds were before there was a choice
+    path.write_text(json.dumps(choices))
     assert remembered(built.board_folder).split == "mimii"

@@ -15,31 +15,26 @@ from numpy.typing import NDArray
 
 from outliernets import data, evaluate
 from outliernets.config import Task
+from outliernets.detectors import fixed
 from outliernets.features.mel_fixed import quantized_frames
-from outliernets.importer import read
 from outliernets.nets import zoo
 from outliernets.pipeline import BuildConfig, Silence
 from outliernets.pipeline.build import stages_of
-from outliernets.pipeline.firmware import mel_plan
-from outliernets.pipeline.learning import labels_of, read_clips
+from outliernets.pipeline.learning import MODEL, labels_of, plans_of, read_clips
 from outliernets.pipeline.stage import run_stages
-from outliernets.reference import Reference
-from outliernets.score import ScorePlan
 
 
 def fixed_sums(config: BuildConfig, folders: dict[str, Path]) -> NDArray[np.uint64]:
     """Return the integer score of every window of the test clips, front end in integers."""
-    model = folders["quantize"] / "model.tflite"
-    graph, reference = read(model), Reference(model)
-    plan, score = mel_plan(config, folders["features"], graph), ScorePlan.make(graph.x, graph.y)
+    integers = plans_of(config, folders)
+    twin = fixed.twin(integers, folders["quantize"] / MODEL)
     sums = []
     for clip in read_clips(folders["data"], "test"):
         pcm = data.read_pcm(clip.path, config.mel.sample_rate, config.mel.min_samples).samples
-        rows = quantized_frames(pcm, plan)
+        rows = quantized_frames(pcm, integers.front_end)
         count = len(rows) // config.mel.frames
-        for window in rows[: count * config.mel.frames].reshape(count, -1):
-            sums.append(score.sums(window, reference.infer(window))[0])
-    return np.array(sums, np.uint64)
+        sums.append(twin.sums(rows[: count * config.mel.frames].reshape(count, -1)))
+    return np.concatenate(sums)
 
 
 def compared(config: BuildConfig) -> dict[str, Any]:

@@ -22,7 +22,7 @@ BLOCK = 1024  #: windows looked at in one go
 ROOT_BITS = 3  #: fraction bits of frames * deviation
 GAIN_BITS = 20  #: fraction bits of the gains
 MAX_FRAMES = 64  #: frames * squares, with their fraction bits, fit 32 bits
-_PLURALS = {"mean": "means", "deviation": "deviations", "maximum": "maxima"}
+PLURALS = {"mean": "means", "deviation": "deviations", "maximum": "maxima"}
 _KEPT = {"mean": ("sums",), "deviation": ("sums", "squares"), "maximum": ("maxima",)}
 
 
@@ -225,7 +225,7 @@ class ViewPlan:
             return f"a window of {rows}"
         if not self.parts:
             return f"{rows}: each the mean of {self.pool} of {self.frames} frames"
-        parts = ", ".join(f"{part.bands} {_PLURALS[part.statistic]}" for part in self.parts)
+        parts = ", ".join(f"{part.bands} {PLURALS[part.statistic]}" for part in self.parts)
         return f"{self.size} statistics of {self.frames} frames: {parts}"
 
     def context(self) -> dict[str, Any]:

@@ -39,8 +39,14 @@ task_option = click.option(
 board_option = click.option(
     "--board", required=True, help="Name (see 'ongen boards') or TOML file of a board."
 )
+detector_option = click.option(
+    "--detector",
+    help="How to listen: paper, steady, transient, a zoo name such as fan-686, or a TOML file. "
+    "Default: whichever of steady and transient suits the machine's normal sound best.",
+)
 arch_option = click.option(
-    "--arch", help="Network: a zoo name such as fan-686, or a TOML file. Default: the task's own."
+    "--arch",
+    help="The paper's way with this network: a zoo name such as fan-686, or a TOML file.",
 )
 target_option = click.option(
     "--target", help="Where it runs: unicorn, qemu, renode, host. Default: the board's first."

@@ -16,6 +16,7 @@ from outliernets.cli._options import (
     chosen_task,
     clips_option,
     data_option,
+    detector_option,
     json_option,
     mel_option,
     out_option,
@@ -44,6 +45,7 @@ from outliernets.errors import ParityError
 @board_option
 @data_option
 @split_option
+@detector_option
 @arch_option
 @target_option
 @toolchain_option
@@ -61,6 +63,7 @@ def build(
     board: str,
     data_dir: Path | None,
     split: str,
+    detector: str | None,
     arch: str | None,
     target: str | None,
     toolchain: str,
@@ -100,6 +103,7 @@ def build(
         board=board,
         data=data_dir,
         split=split,
+        detector=detector,
         arch=arch,
         target=target,
         toolchain=toolchain,
@@ -120,6 +124,7 @@ def build(
 @task_option
 @data_option
 @split_option
+@detector_option
 @arch_option
 @out_option
 @seed_option
@@ -132,6 +137,7 @@ def train(
     task: str | None,
     data_dir: Path | None,
     split: str,
+    detector: str | None,
     arch: str | None,
     out: Path,
     seed: int | None,
@@ -149,13 +155,17 @@ def train(
       ongen train --task slider/00/-6dB
       ongen train --task fan/00/6dB --arch fan-2028 --seed 7 --json
     """
-    _learn(task, data_dir, split, arch, out, seed, steps, settings, first, last, as_json, quiet)
+    _learn(
+        task, data_dir, split, detector, arch, out, seed, steps, settings, first, last, as_json,
+        quiet,
+    )  # fmt: skip
 
 
 @click.command("eval", short_help="AUC of a network on a task's test clips.")
 @task_option
 @data_option
 @split_option
+@detector_option
 @arch_option
 @click.option("--model", type=FilePath, help="Judge this int8 .tflite instead of the task's own.")
 @out_option
@@ -169,6 +179,7 @@ def eval_(
     task: str | None,
     data_dir: Path | None,
     split: str,
+    detector: str | None,
     arch: str | None,
     model: Path | None,
     out: Path,
@@ -193,8 +204,10 @@ def eval_(
     if compare is not None:
         from outliernets.pipeline import BuildConfig
 
-        if model or arch:
-            raise click.UsageError("--compare names the networks itself: leave out --model, --arch")
+        if model or arch or detector:
+            raise click.UsageError(
+                "--compare names the detectors itself: leave out --model, --arch, --detector"
+            )
         tasks = tasks_listed(task) if task else [chosen_task(task, data_dir)]
         config = BuildConfig(
             tasks[0],
@@ -212,7 +225,10 @@ def eval_(
 
     refuse_without_compare(seeds=seeds, markdown=markdown, csv=as_csv)
     if model is None:
-        _learn(task, data_dir, split, arch, out, seed, steps, settings, None, None, as_json, quiet)
+        _learn(
+            task, data_dir, split, detector, arch, out, seed, steps, settings, None, None, as_json,
+            quiet,
+        )  # fmt: skip
         return
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig, evaluate_model
@@ -234,6 +250,7 @@ def _learn(
     task: str | None,
     data_dir: Path | None,
     split: str,
+    detector: str | None,
     arch: str | None,
     out: Path,
     seed: int | None,
@@ -251,6 +268,7 @@ def _learn(
         chosen_task(task, data_dir),
         data=data_dir,
         split=split,
+        detector=detector,
         arch=arch,
         out=out,
         seed=SEED if seed is None else seed,

@@ -22,6 +22,7 @@ FOLDS = 3  #: parts of the normal windows; each is judged once by what the other
 SEGMENT = 8  #: windows that follow one another and get one made-up fault
 REPEATS = 3  #: faults of each kind per segment
 MIN_SEGMENTS = 4  #: in all; with less sound the first candidate is taken
+MAX_SEGMENTS = 240  #: that are looked at, half an hour; evenly chosen where there are more
 
 Fault = Callable[[Windows, np.random.Generator], None]  #: changes windows in place
 
@@ -35,12 +36,13 @@ class Choice:
 
 
 def choose(
-    candidates: Sequence[DetectorSpec], windows: Windows, clip_sigma: float, seed: int
+    candidates: Sequence[DetectorSpec], normal: Sequence[Windows], clip_sigma: float, seed: int
 ) -> Choice:
-    """Return the best of ``candidates``, whose networks are solved, for normal ``windows``.
+    """Return the best of ``candidates``, whose networks are solved, for ``normal`` sound.
 
-    ``windows`` [n, 32, 128] in the order they were heard. Same arguments, same choice.
+    ``normal``: windows [n, 32, 128] in the order they were heard. Same arguments, same choice.
     """
+    windows = np.concatenate([_segments(part) for part in normal])
     segments = np.arange(len(windows)) // SEGMENT
     if segments.max(initial=-1) + 1 < MIN_SEGMENTS:
         return Choice(candidates[0], {})
@@ -58,6 +60,14 @@ def choose(
             areas[spec.name] += _areas(spec, windows[~held], judged, faulty, clips, clip_sigma)
     means = {name: float(np.mean(found)) for name, found in areas.items()}
     return Choice(max(candidates, key=lambda spec: means[spec.name]), means)
+
+
+def _segments(windows: Windows) -> Windows:
+    """Return whole segments of ``windows``, at most MAX_SEGMENTS."""
+    count = len(windows) // SEGMENT
+    chosen = np.linspace(0, count - 1, min(count, MAX_SEGMENTS)).round().astype(int)
+    places = (chosen[:, None] * SEGMENT + np.arange(SEGMENT)).reshape(-1)
+    return np.asarray(windows[places])
 
 
 def _areas(

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from outliernets.config import SEED, MelConfig
 from outliernets.detectors.base import Detector, Fitted, Progress
 from outliernets.detectors.choice import choose
@@ -32,6 +30,6 @@ class Chosen(Detector):
         progress: Progress | None = None,
     ) -> Fitted:
         """See Detector."""
-        normal = np.concatenate([train, held_out])
+        normal = [train, held_out]
         chosen = choose(self.candidates, normal, MelConfig.clip_sigma, SEED).spec
         return Network(self.name, chosen).fit(train, held_out, seed, progress)

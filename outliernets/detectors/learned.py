@@ -1,6 +1,7 @@
 """A detector that has learned a machine, in floats: the reference the device is judged by."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from outliernets.files import written_whole
 from outliernets.train import principal
 from outliernets.train.files import load_model, save_weights
 from outliernets.train.fit import Progress, Recipe, Trained, reconstruct, train
-from outliernets.view import View, Windows
+from outliernets.view import BLOCK, View, Windows
 
 SPEC, WEIGHTS, NUMBERS = "detector.toml", "weights.npz", "detector.json"
 
@@ -43,8 +44,15 @@ class Learned(Fitted):
 
     def scores(self, windows: Windows, clips: Ints) -> Floats:
         """See Fitted."""
+        found = [
+            self.score.of(self.residual(windows[part]), clips[part]) for part in _whole_clips(clips)
+        ]
+        return np.concatenate(found) if found else np.zeros(0)
+
+    def residual(self, windows: Windows) -> Windows:
+        """Return what the network left of the view of each window, [n, rows, columns]."""
         x = self.view.apply(windows)
-        return self.score.of(x - reconstruct(self.model, x), clips)
+        return np.asarray(x - reconstruct(self.model, x))
 
     def save(self, folder: Path) -> None:
         """Write ``detector.toml``, ``weights.npz`` and ``detector.json``."""
@@ -74,8 +82,6 @@ def learn(
     ``held_out`` windows, of other normal clips, say when to stop. Same arguments, same result.
     Raise DataError for windows that cannot be learned from.
     """
-    if not np.isfinite(windows).all():
-        raise DataError("training windows contain NaN or infinite values")
     view = spec.view.fit(windows, clip_sigma)
     x = view.apply(windows)
     trained = None
@@ -87,6 +93,16 @@ def learn(
     needs_residual = spec.score.kind == "mahalanobis"
     score = Score.fit(spec.score, x - reconstruct(model, x) if needs_residual else x)
     return Learned(spec, view, model, score, trained)
+
+
+def _whole_clips(clips: Ints) -> Iterator[slice]:
+    """Yield parts of the windows, in order, that end where a clip ends."""
+    ends = np.flatnonzero(np.diff(clips, append=clips[-1:] + 1)) + 1
+    first = 0
+    for i, end in enumerate(ends):
+        if end - first >= BLOCK or i == len(ends) - 1:
+            yield slice(first, int(end))
+            first = int(end)
 
 
 def load(folder: Path) -> Learned:

@@ -1,7 +1,7 @@
 """Views that several detectors share, and what a view is in words."""
 
 from outliernets.detectors.base import Floats
-from outliernets.view import Part, ViewSpec, Windows
+from outliernets.view import PLURALS, Part, ViewSpec, Windows
 
 MEANS = ViewSpec(parts=(Part("mean", 64),))  #: each band's mean over time, neighbours averaged
 STATISTICS = ViewSpec(parts=(Part("mean", 128), Part("deviation", 128)))
@@ -15,5 +15,5 @@ def vectors(view: ViewSpec, windows: Windows) -> Floats:
 def described(view: ViewSpec) -> str:
     """Return what a view is, in a few words."""
     if view.parts:
-        return ", ".join(f"{part.bands} {part.statistic}s" for part in view.parts)
+        return ", ".join(f"{part.bands} {PLURALS[part.statistic]}" for part in view.parts)
     return "the window" if view.pool == 1 else f"frames pooled by {view.pool}"

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets import boards, evaluate, resources, target
+from outliernets import boards, detectors, evaluate, resources, target
 from outliernets.config import MelConfig, Task
 from outliernets.data import Dataset
+from outliernets.detectors import DetectorSpec, fixed
+from outliernets.detectors.library import library
 from outliernets.errors import ConfigError, UnsupportedModelError
 from outliernets.features import plan as features
 from outliernets.importer import read
@@ -48,12 +50,14 @@ def stage_names() -> tuple[str, ...]:
 class _Stages:
     """Makes the stages; remembers what several of them need (facts, the data set, the board)."""
 
-    def __init__(self, config: BuildConfig, spec: ArchSpec, dataset: Dataset) -> None:
-        self.config, self.spec, self.dataset = config, spec, dataset
+    def __init__(
+        self, config: BuildConfig, specs: tuple[DetectorSpec, ...], dataset: Dataset
+    ) -> None:
+        self.config, self.specs, self.dataset = config, specs, dataset
         self.facts: Facts = {}
 
     def learning(self) -> tuple[Stage, ...]:
-        config, spec = self.config, self.spec
+        config, specs = self.config, self.specs
         return (
             self.stage(
                 "data", (), lambda: learning.listing(self.dataset),
@@ -65,12 +69,12 @@ class _Stages:
             ),
             self.stage(
                 "train", ("features",),
-                lambda: [spec.to_toml(), config.seed, learning.recipe_of(config)],
-                lambda work: learning.train_stage(config, spec, work),
+                lambda: [[s.to_toml() for s in specs], config.seed, learning.recipe_of(config)],
+                lambda work: learning.train_stage(config, specs, work),
             ),
             self.stage(
                 "quantize", ("features", "train"), lambda: [config.seed],
-                lambda work: learning.quantize_stage(config, spec, work),
+                lambda work: learning.quantize_stage(config, work),
             ),
         )  # fmt: skip
 
@@ -79,7 +83,7 @@ class _Stages:
         where = [board, config.built_for]
         return (
             self.stage(
-                "emit", ("features", "quantize"),
+                "emit", ("features", "train", "quantize"),
                 lambda: [where, config.task.identifier, _firmware_digest()],
                 lambda work: firmware.emit_stage(
                     config, board, self.facts["quantize"]["threshold"], work
@@ -90,7 +94,7 @@ class _Stages:
                 lambda work: firmware.compile_stage(config, board, self.facts["emit"], work),
             ),
             self.stage(
-                "run", ("data", "features", "quantize", "emit", "compile"),
+                "run", ("data", "features", "train", "quantize", "emit", "compile"),
                 lambda: [where, config.target_name, config.clips, cycles.VERSION],
                 lambda work: firmware.run_stage(config, board, self.facts["emit"], work),
             ),
@@ -126,15 +130,27 @@ def _firmware_digest() -> str:
     return digest.hexdigest()
 
 
-def chosen_network(config: BuildConfig, narrator: Narrator) -> ArchSpec:
-    """Return the network to train: the user's, else the paper's for the task, else a small one."""
+def candidates(config: BuildConfig, narrator: Narrator) -> tuple[DetectorSpec, ...]:
+    """Return the detector to learn with, or several to choose from by normal sound.
+
+    ``config.arch`` alone means the paper's way with that network.
+    """
+    name = config.detector or (detectors.PAPER if config.arch else detectors.DEFAULT)
+    if name == detectors.DEFAULT and not config.arch:
+        return tuple(library().values())
     if config.arch is None:
-        spec = zoo.default_for(config.task)
-        if zoo.paper_row(config.task) is None:
-            narrator.notice(f"{config.task} is not in the paper's Table 1: using {spec.name}")
-        return spec
+        if name == detectors.PAPER and zoo.paper_row(config.task) is None:
+            network = zoo.default_for(config.task).name
+            narrator.notice(f"{config.task} is not in the paper's Table 1: using {network}")
+        return (detectors.specified(name, config.task),)
+    if name != detectors.PAPER:
+        raise ConfigError(
+            f"--arch {config.arch} goes with --detector paper only; leave one of them out, or "
+            "put the network into the detector's TOML file"
+        )
     is_file = config.arch.endswith(".toml")
-    return ArchSpec.load(Path(config.arch)) if is_file else zoo.get(config.arch)
+    chosen = ArchSpec.load(Path(config.arch)) if is_file else zoo.get(config.arch)
+    return (DetectorSpec(chosen.name, chosen),)
 
 
 def stages_of(
@@ -148,8 +164,8 @@ def stages_of(
     if config.board:
         firmware.check_tools(config)
     _check_window(config.mel)
-    spec = chosen_network(config, narrator)
-    made = _Stages(config, spec, learning.find_data(config, narrator))
+    specs = candidates(config, narrator)
+    made = _Stages(config, specs, learning.find_data(config, narrator))
     return made.learning() + (made.firmware() if config.board else ())
 
 
@@ -172,7 +188,7 @@ def learn(
     records = run_stages(stages, narrator, first, last)
     if "quantize" not in records:
         return _unfinished(records)
-    return evaluation(str(config.task), stages, records)
+    return evaluation(config, stages, records)
 
 
 def build(
@@ -201,6 +217,7 @@ def _remember(config: BuildConfig) -> None:
         "board": str(config.board),
         "data": None if config.data is None else str(config.data.resolve()),
         "split": config.split,
+        "detector": config.detector,
         "arch": config.arch,
         "toolchain": config.toolchain,
         "out": str(config.out.resolve()),
@@ -249,6 +266,7 @@ def remembered(folder: Path) -> BuildConfig:
         board=choices["board"],
         data=Path(choices["data"]) if choices["data"] else None,
         split=choices.get("split", "mimii"),
+        detector=choices.get("detector"),
         arch=choices["arch"],
         toolchain=choices["toolchain"],
         out=Path(choices["out"]),
@@ -260,23 +278,24 @@ def remembered(folder: Path) -> BuildConfig:
 
 
 def evaluation(
-    task: str, stages: tuple[Stage, ...], records: Mapping[str, Mapping[str, Any]]
+    config: BuildConfig, stages: tuple[Stage, ...], records: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return AUC and pAUC of the float and the int8 network on the test clips."""
     folders = {s.name: s.folder for s in stages}
     facts = {name: record["facts"] for name, record in records.items()}
     owners = np.load(folders["features"] / "test_clip.npy")
-    legs = _host_scores(folders)
+    legs = _host_scores(config, folders)
     auc, pauc = _figures(folders, owners, legs)
     return {
         "schema": 1,
-        "task": task,
+        "task": str(config.task),
         "data": facts["data"]["kind"],
         "clips": facts["data"],
         "arch": facts["train"],
+        "detector": facts["train"]["detector"],
         "auc": auc,
         "pauc": pauc,
-        "model": str(folders["quantize"] / "model.tflite"),
+        "model": str(folders["quantize"] / learning.MODEL),
         "seconds": {name: record["seconds"] for name, record in records.items()},
     }
 
@@ -295,8 +314,8 @@ def evaluate_model(config: BuildConfig, model: Path, narrator: Narrator) -> dict
     folders = {s.name: s.folder for s in stages}
     x = np.load(folders["features"] / "test.npy")
     narrator.begin("scores", 1, 1)
-    sums = learning.int8_sums(model, x, lambda done: narrator.progress(done, len(x)))
-    scores = {"int8": firmware.score_plan(graph, 0).real(sums)}
+    twin, row, score = fixed.window_twin(model)
+    scores = {"int8": score.real(twin.sums(fixed.rows_of(x, row)))}
     auc, pauc = _figures(folders, np.load(folders["features"] / "test_clip.npy"), scores)
     facts = records["data"]["facts"]
     return {
@@ -310,12 +329,14 @@ def evaluate_model(config: BuildConfig, model: Path, narrator: Narrator) -> dict
     }
 
 
-def _host_scores(folders: Mapping[str, Path]) -> dict[str, NDArray[np.float64]]:
-    graph = read(folders["quantize"] / "model.tflite")
-    plan = firmware.score_plan(graph, 0)
+def _host_scores(
+    config: BuildConfig, folders: Mapping[str, Path]
+) -> dict[str, NDArray[np.float64]]:
     return {
         "float": np.load(folders["train"] / "test_scores.npy").astype(np.float64),
-        "int8": plan.real(np.load(folders["quantize"] / "test_sums.npy")),
+        "int8": learning.plans_of(config, folders).score.real(
+            np.load(folders["quantize"] / "test_sums.npy")
+        ),
     }
 
 
@@ -342,11 +363,10 @@ def _report(
     sums, twin = np.load(run / "sums.npy"), np.load(run / "twin_sums.npy")
     firmware.require_same_windows(sums, twin)
     replayed = np.load(run / "clips.npy")
-    graph = read(folders["quantize"] / "model.tflite")
     owners = np.load(folders["features"] / "test_clip.npy")
     chosen = np.isin(owners, replayed)
-    legs = {leg: scores[chosen] for leg, scores in _host_scores(folders).items()}
-    legs["target"] = firmware.score_plan(graph, 0).real(sums)
+    legs = {leg: scores[chosen] for leg, scores in _host_scores(config, folders).items()}
+    legs["target"] = learning.plans_of(config, folders).score.real(sums)
     auc, pauc = _figures(folders, owners[chosen], legs)
     results = Results(
         task=str(config.task),

@@ -17,7 +17,6 @@ from outliernets.data import Clip
 from outliernets.detectors import Detector
 from outliernets.errors import DataError
 from outliernets.evaluate import Bootstrap, Judged, difference, interval
-from outliernets.nets import zoo
 from outliernets.pipeline import learning
 from outliernets.pipeline.build import stages_of
 from outliernets.pipeline.config import BuildConfig
@@ -40,9 +39,7 @@ def compare_detectors(
     Raise ConfigError for an unknown name and DataError where the test has only one kind of clips.
     """
     chosen = detectors.listed(names, config.task, config.steps)
-    # The stages in common do not depend on the network; naming one only avoids talk about it.
-    plain = replace(config, board=None, arch=zoo.DEFAULT)
-    common = stages_of(plain, narrator, last="features")[:COMMON]
+    common = stages_of(replace(config, board=None), narrator, last="features")[:COMMON]
     own = {d.name: _stages(d, config, seeds) for d in chosen}
     records = run_stages((*common, *(s for stages in own.values() for s in stages)), narrator)
     folders = {stage.name: stage.folder for stage in common}

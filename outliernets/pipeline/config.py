@@ -18,7 +18,8 @@ class BuildConfig:
     board: str | None = None  #: name or TOML file; None to stop before the firmware
     data: Path | None = None  #: folder of recordings; None: simulated machines
     split: str = "mimii"  #: which normal clips are the test, see SplitRule
-    arch: str | None = None  #: zoo name or TOML file; None: the task's entry of Table 1
+    detector: str | None = None  #: name or TOML file; None: chosen by the machine's normal sound
+    arch: str | None = None  #: zoo name or TOML file of a network for the paper's detector
     target: str | None = None  #: None: the board's first
     toolchain: str = DEFAULT_TOOLCHAIN
     out: Path = DEFAULT_OUT

@@ -18,16 +18,15 @@ from outliernets import alarm, codegen, data, target, threshold, toolchain
 from outliernets.alarm import Alarm, AlarmConfig
 from outliernets.boards import Board
 from outliernets.data import Clip
+from outliernets.detectors import DetectorSpec, fixed, learned
+from outliernets.detectors.fixed import Plans
+from outliernets.detectors.spec import AlarmSpec
 from outliernets.errors import ConfigError, DataError
 from outliernets.features import mel_fixed
-from outliernets.features.plan import MelPlan
-from outliernets.importer import read
 from outliernets.pipeline import firmware, learning
 from outliernets.pipeline.build import LEARNING, remembered
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.stage import Narrator, Work, write_atomically
-from outliernets.reference import Reference
-from outliernets.score import ScorePlan
 from outliernets.target import Listener, Mailbox, Target
 from outliernets.threshold import Threshold
 from outliernets.toolchain import Firmware
@@ -44,8 +43,7 @@ class DetectConfig:
 
     false_alarms_per_hour: float = 1.0
     method: str = "gamma"  #: of ``threshold.METHODS``
-    smoothing: int = 2  #: a new score weighs 2 ** -smoothing
-    windows: int = 2  #: that have to agree before the alarm changes
+    alarm: AlarmSpec | None = None  #: None: the detector's own
     audio: str = "line"  #: of ``SOURCES``
     seconds: float = 60.0  #: of the test stream
     fault_at: float | None = None  #: seconds into the user's own stream
@@ -68,7 +66,7 @@ class _Product:
     built: Firmware
     model: Path
     model_id: int
-    plan: MelPlan
+    plans: Plans
     alarm: AlarmConfig
 
 
@@ -133,7 +131,6 @@ def _check(settings: DetectConfig, config: BuildConfig, board: Board) -> None:
         raise ConfigError(
             f"unknown method '{settings.method}'; give one of {', '.join(threshold.METHODS)}"
         )
-    AlarmConfig(smoothing=settings.smoothing, windows=settings.windows)
 
 
 def _learned(config: BuildConfig) -> dict[str, Path]:
@@ -141,7 +138,11 @@ def _learned(config: BuildConfig) -> dict[str, Path]:
     folders = {
         name: config.task_folder / f"{number:02d}_{name}" for number, name in enumerate(LEARNING, 1)
     }
-    for name, needed in (("features", "held_out.npy"), ("quantize", "model.tflite")):
+    for name, needed in (
+        ("features", "held_out.npy"),
+        ("train", learned.SPEC),
+        ("quantize", learning.MODEL),
+    ):
         if not (folders[name] / needed).is_file():
             raise DataError(f"{folders[name]} has no {needed}; run 'ongen build' again")
     return folders
@@ -192,16 +193,23 @@ def held_out_threshold(
     folders: dict[str, Path], settings: DetectConfig, config: BuildConfig, narrator: Narrator
 ) -> Threshold:
     """Return the threshold for smoothed scores, from the normal clips nothing was trained on."""
-    windows = np.load(folders["features"] / "held_out.npy")
-    sums = learning.int8_sums(
-        folders["quantize"] / "model.tflite",
-        windows,
-        lambda done: narrator.progress(done, len(windows)),
+    features = folders["features"]
+    windows = np.load(features / "held_out.npy", mmap_mode="r")
+    narrator.progress(0, len(windows))
+    # One stream, as the device hears it: nothing is forgotten between clips.
+    integers = learning.plans_of(config, folders)
+    sums = learning.int8_sums(integers, folders["quantize"] / learning.MODEL, windows, None)
+    means = alarm.smoothed(
+        sums.tolist(), AlarmConfig(smoothing=alarm_of(folders, settings).smoothing)
     )
-    means = alarm.smoothed(sums.tolist(), AlarmConfig(smoothing=settings.smoothing))
     return threshold.calibrate(
         means, settings.false_alarms_per_hour, config.mel.window_ms / 1000, settings.method
     )
+
+
+def alarm_of(folders: dict[str, Path], settings: DetectConfig) -> AlarmSpec:
+    """Return how scores become an alarm: as was asked for, else as the detector says."""
+    return settings.alarm or DetectorSpec.load(folders["train"] / learned.SPEC).alarm
 
 
 def _link(
@@ -219,7 +227,8 @@ def _link(
     source.mkdir(parents=True)
     work = Work(source, folders, narrator)
     firmware.emit_stage(config, board, limit.threshold, work)
-    judge = AlarmConfig(limit.threshold, limit.release, settings.smoothing, settings.windows)
+    asked = alarm_of(folders, settings)
+    judge = AlarmConfig(limit.threshold, limit.release, asked.smoothing, asked.windows)
     for name, text in codegen.detect_app_files(judge).items():
         (source / name).write_text(text)
     script = source / "link.ld"
@@ -235,9 +244,9 @@ def _link(
         folder,
     )
     shutil.rmtree(folder / "obj", ignore_errors=True)
-    model = folders["quantize"] / "model.tflite"
-    plan = firmware.mel_plan(config, folders["features"], read(model))
-    return _Product(board, built, model, work.facts["model_id"], plan, judge)
+    model = folders["quantize"] / learning.MODEL
+    integers = learning.plans_of(config, folders)
+    return _Product(board, built, model, work.facts["model_id"], integers, judge)
 
 
 @dataclass(frozen=True)
@@ -257,7 +266,7 @@ def _listen(
     product: _Product, settings: DetectConfig, target_name: str, sound: Stream, narrator: Narrator
 ) -> _Heard:
     """Let the detector hear the stream, a second at a time."""
-    rate = product.plan.config.sample_rate
+    rate = product.plans.mel.sample_rate
     with target.get(target_name).open(product.built.elf, product.board) as running:
         listener = Listener(running, product.built.elf)
         listener.hello(product.model_id)
@@ -286,15 +295,13 @@ def _speaker(audio: str, running: Target, listener: Listener, elf: Path) -> List
     return Mailbox(running, listener, elf) if audio == "mailbox" else listener  # type: ignore[arg-type]
 
 
-def twin_lines(pcm: Pcm, model: Path, plan: MelPlan, config: AlarmConfig) -> list[Line]:
+def twin_lines(pcm: Pcm, model: Path, integers: Plans, config: AlarmConfig) -> list[Line]:
     """Return what a detector must say of a stream: front end, network, score, alarm in integers."""
-    graph, reference = read(model), Reference(model)
-    score = ScorePlan.make(graph.x, graph.y)
-    rows = mel_fixed.quantized_frames(pcm, plan)
-    count = len(rows) // plan.config.frames
+    rows = mel_fixed.quantized_frames(pcm, integers.front_end)
+    count = len(rows) // integers.mel.frames
+    windows = rows[: count * integers.mel.frames].reshape(count, -1)
     judge, lines = Alarm(), []
-    for number, window in enumerate(rows[: count * plan.config.frames].reshape(count, -1)):
-        total = int(score.sums(window, reference.infer(window))[0])
+    for number, total in enumerate(fixed.twin(integers, model).sums(windows).tolist()):
         judge.smooth(config, total)
         judge.judge(config)
         lines.append(
@@ -319,7 +326,7 @@ def _report(
     heard: _Heard,
 ) -> dict[str, Any]:
     mel, built = config.mel, product.built
-    expected = twin_lines(sound.pcm, product.model, product.plan, product.alarm)
+    expected = twin_lines(sound.pcm, product.model, product.plans, product.alarm)
     seconds = len(sound.pcm) / mel.sample_rate
     alarms = _alarms(heard.lines, sound, config)
     spent = heard.instructions

@@ -1,6 +1,5 @@
 """The stages from an int8 network to scores of the firmware: emit, compile, run."""
 
-import json
 import re
 import shutil
 import zlib
@@ -15,17 +14,15 @@ from numpy.typing import NDArray
 from outliernets import boards, codegen, resources, target, toolchain
 from outliernets.boards import Board, linker_context
 from outliernets.data import Clip
+from outliernets.detectors import learned
 from outliernets.errors import ParityError
-from outliernets.features.plan import MelPlan, make_plan
-from outliernets.features.windows import Standardizer
-from outliernets.graph import Graph
 from outliernets.importer import read
 from outliernets.lower import lower
+from outliernets.pipeline import learning
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.learning import read_clips
 from outliernets.pipeline.replay import Program, replay
 from outliernets.pipeline.stage import Work
-from outliernets.score import ScorePlan
 from outliernets.target import cycles
 from outliernets.target.cycles import memory
 
@@ -41,18 +38,6 @@ def model_id(*files: Path) -> int:
     for path in files:
         crc = zlib.crc32(path.read_bytes(), crc)
     return crc
-
-
-def mel_plan(config: BuildConfig, features: Path, graph: Graph) -> MelPlan:
-    """Return the integer front end that feeds ``graph``."""
-    table = json.loads((features / "standardizer.json").read_text())
-    standardizer = Standardizer.from_dict(table)
-    return make_plan(config.mel, standardizer, graph.x.scale, graph.x.zero_point)
-
-
-def score_plan(graph: Graph, threshold: int) -> ScorePlan:
-    """Return the integer score of ``graph`` with an alarm threshold."""
-    return ScorePlan.make(graph.x, graph.y).with_threshold(threshold)
 
 
 def library_files(files: Mapping[str, str]) -> list[str]:
@@ -86,20 +71,23 @@ def write_sources(files: Mapping[str, str], folder: Path) -> list[str]:
 
 def emit_stage(config: BuildConfig, board: Board, threshold: int, work: Work) -> None:
     """Write the firmware's C, tables and linker script."""
-    model = work.inputs["quantize"] / "model.tflite"
-    standardizer = work.inputs["features"] / "standardizer.json"
-    graph = read(model, config.task.identifier)
-    name = graph.name
+    model = work.inputs["quantize"] / learning.MODEL
+    name = config.task.identifier
+    graph = read(model, name)
+    integers = learning.plans_of(config, work.inputs, name).with_threshold(threshold)
+    score, view = integers.score, integers.view
+    lowered = lower(graph, toolchain.create_cpu(board).kernels)
+    identity = model_id(
+        model, work.inputs["features"] / "standardizer.json", work.inputs["train"] / learned.NUMBERS
+    )
     files = (
-        codegen.network_files(lower(graph, toolchain.create_cpu(board).kernels), front_end=True)
-        | codegen.detector_files(
-            name, mel_plan(config, work.inputs["features"], graph), score_plan(graph, threshold)
-        )
-        | codegen.app_files(name, model_id(model, standardizer), front_end=True)
+        codegen.network_files(lowered, front_end=True, score=score, view=view)
+        | codegen.detector_files(name, integers.front_end, score, view)
+        | codegen.app_files(name, identity, front_end=True)
         | codegen.linker_files(linker_context(board, config.built_for))
     )
     write_sources(files, work.folder)
-    work.facts |= {"name": name, "model_id": model_id(model, standardizer), "macs": graph.macs}
+    work.facts |= {"name": name, "model_id": identity, "macs": graph.macs}
 
 
 def link(
@@ -175,15 +163,14 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
     hold counts, stack, Mel error.
     """
     clips = read_clips(work.inputs["data"], "test")
-    model = work.inputs["quantize"] / "model.tflite"
-    graph = read(model, facts["name"])
+    name = facts["name"]
     program = Program(
         elf=work.inputs["compile"] / "firmware.elf",
         board=board,
         target=config.target_name,
         model_id=facts["model_id"],
-        model=model,
-        plan=mel_plan(config, work.inputs["features"], graph),
+        model=work.inputs["quantize"] / learning.MODEL,
+        plans=learning.plans_of(config, work.inputs, name),
     )
     chosen = {number: clips[number].path for number in replayed(config, clips)}
     heard = replay(program, chosen, work.narrator)
@@ -200,9 +187,9 @@ def run_stage(config: BuildConfig, board: Board, facts: Mapping[str, Any], work:
         "overruns": heard.overruns,
         "bad_frames": heard.bad_frames,
         "functions": dict(sorted(heard.counts.items(), key=lambda kv: (-kv[1], kv[0]))),
-        "instructions": per_run(heard.counts, graph.name, heard.frames, len(heard.sums)),
+        "instructions": per_run(heard.counts, name, heard.frames, len(heard.sums)),
         "cycles": estimated
-        and cycle_facts(estimated, program.elf, board, graph.name, heard.frames, len(heard.sums)),
+        and cycle_facts(estimated, program.elf, board, name, heard.frames, len(heard.sums)),
         "mel_error_db": {
             "p99": float(np.quantile(heard.mel_errors, 0.99)),
             "max": float(heard.mel_errors.max()),
@@ -214,13 +201,14 @@ def per_run(counts: Mapping[str, N], name: str, frames: int, windows: int) -> Pe
     """Return instructions, or cycles, per Mel frame, network run and window; None if not counted.
 
     ``counts`` are of all functions in all runs. A window is everything between sound and score:
-    frames, network, score. The line protocol of the check application is left out.
+    frames, view, network, score. The line protocol of the check application is left out.
     """
     if not counts or not windows:
         return {"mel_frame": None, "network": None, "window": None}
     mel = front_end_instructions(counts)
     network = _sum(counts, f"{name}_infer", f"{name}_n")
-    score = _sum(counts, "on_score", f"{name}_score", f"{name}_push", f"{name}_reset")
+    around = ("score", "look", "rate", "judge", "push", "reset")
+    score = _sum(counts, "on_score", "on_view", *(f"{name}_{part}" for part in around))
     return {
         "mel_frame": round(mel / frames),
         "network": round(network / windows),

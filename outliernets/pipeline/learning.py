@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,22 +10,24 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from outliernets import data, evaluate
+from outliernets import data
 from outliernets.config import MelConfig
 from outliernets.data import Clip, Dataset, SplitRule
+from outliernets.detectors import DetectorSpec, fixed, learned
+from outliernets.detectors.choice import choose
+from outliernets.detectors.fixed import Plans
+from outliernets.detectors.scores import summary
+from outliernets.detectors.views import described
 from outliernets.errors import DataError
 from outliernets.features.windows import Standardizer, windows
 from outliernets.importer import read
-from outliernets.nets.space import ArchSpec
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.log_mels import LogMels
 from outliernets.pipeline.stage import Narrator, Work
-from outliernets.reference import Reference
-from outliernets.score import ScorePlan
-from outliernets.train.files import load_model, save_weights
-from outliernets.train.fit import Recipe, hold_out, reconstruct, train
+from outliernets.train.fit import Recipe, hold_out
 from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize
 
+MODEL = "model.tflite"
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
 THRESHOLD_QUANTILE = 0.99  #: of the held-out normal windows' int8 scores
@@ -88,7 +90,7 @@ def features_stage(config: BuildConfig, work: Work) -> None:
     """Turn clips into standardised log-Mel windows.
 
     Writes ``{train,held_out,test}.npy`` float32 [n, 32, 128], standardised and clipped,
-    ``test_clip.npy`` (clip number of each test window) and ``standardizer.json``.
+    ``{held_out,test}_clip.npy`` (clip number of each window) and ``standardizer.json``.
     """
     clips = {part: read_clips(work.inputs["data"], part) for part in ("train", "test")}
     kept = LogMels(config.log_mel_folder, config.mel)
@@ -102,8 +104,9 @@ def features_stage(config: BuildConfig, work: Work) -> None:
         for name, part in (("train", train), ("held_out", held_out), ("test", clips["test"]))
     }
     _check_amount(sum(counts["train"]), config, work)
-    owners = np.repeat(np.arange(len(counts["test"])), counts["test"])
-    np.save(work.folder / "test_clip.npy", owners)
+    for name in ("held_out", "test"):
+        owners = np.repeat(np.arange(len(counts[name])), counts[name])
+        np.save(work.folder / f"{name}_clip.npy", owners)
     (work.folder / "standardizer.json").write_text(json.dumps(standardizer.to_dict()) + "\n")
     work.facts |= {"held_out_clips": len(held_out)}
 
@@ -149,33 +152,46 @@ def _check_amount(windows_: int, config: BuildConfig, work: Work) -> None:
         )
 
 
-def train_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
-    """Train the network; write ``weights.npz``, ``arch.toml`` and float scores of all windows."""
-    sets = {n: _windows(work, n) for n in ("train", "held_out", "test")}
-    trained = train(
+def train_stage(config: BuildConfig, candidates: Sequence[DetectorSpec], work: Work) -> None:
+    """Learn the machine; write the detector, and float scores of all test windows.
+
+    Of several ``candidates`` the one is taken that suits the normal sound best.
+    """
+    train, held_out, test = (_windows(work, n) for n in ("train", "held_out", "test"))
+    spec, proxies = candidates[0], dict[str, float]()
+    if len(candidates) > 1:
+        choice = choose(candidates, [train, held_out], config.mel.clip_sigma, config.seed)
+        spec, proxies = choice.spec, choice.proxy_auc
+    found = learned.learn(
         spec,
-        sets["train"],
-        sets["held_out"],
-        seed=config.seed,
-        recipe=recipe_of(config),
-        progress=lambda step, total, loss, _: work.narrator.progress(
-            step, total, f"loss {loss:.4f}"
-        ),
+        train,
+        held_out,
+        config.mel.clip_sigma,
+        config.seed,
+        recipe_of(config),
+        lambda step, total, loss, _: work.narrator.progress(step, total, f"loss {loss:.4f}"),
     )
-    save_weights(trained.model, work.folder / "weights.npz")
-    (work.folder / "arch.toml").write_text(spec.to_toml())
-    history = [asdict(check) for check in trained.history]
-    (work.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
-    scores = evaluate.mse_scores(sets["test"], reconstruct(trained.model, sets["test"]))
-    np.save(work.folder / "test_scores.npy", scores)
+    found.save(work.folder)
+    np.save(work.folder / "test_scores.npy", found.scores(test, _clips(work, "test")))
     work.facts |= {
-        "arch": spec.name,
-        "params": spec.params,
-        "macs": spec.macs,
-        "steps": trained.best.step,
-        "restarts": trained.restarts,
-        "held_out_loss": trained.best.held_out,
+        "arch": spec.network.name,
+        "params": found.params,
+        "macs": found.macs,
+        "detector": {
+            "name": spec.name,
+            "view": described(spec.view),
+            "score": summary(spec.score),
+            "proxy_auc": proxies,
+        },
     }
+    if found.trained is not None:
+        history = [asdict(check) for check in found.trained.history]
+        (work.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+        work.facts |= {
+            "steps": found.trained.best.step,
+            "restarts": found.trained.restarts,
+            "held_out_loss": found.trained.best.held_out,
+        }
 
 
 def recipe_of(config: BuildConfig) -> Recipe:
@@ -183,20 +199,22 @@ def recipe_of(config: BuildConfig) -> Recipe:
     return Recipe() if config.steps is None else Recipe(steps=config.steps)
 
 
-def quantize_stage(config: BuildConfig, spec: ArchSpec, work: Work) -> None:
+def quantize_stage(config: BuildConfig, work: Work) -> None:
     """Convert to full int8; write ``model.tflite``, int8 scores and the alarm threshold."""
-    path = work.folder / "model.tflite"
-    windows_ = _windows(work, "train")
-    chosen = np.random.default_rng(config.seed).permutation(len(windows_))[:CALIBRATION_WINDOWS]
-    model = load_model(spec, work.inputs["train"] / "weights.npz")
-    quantize(model, windows_[np.sort(chosen)], path, config.mel.clip_sigma)
-    both = np.concatenate([_windows(work, "test"), _windows(work, "held_out")])
-    sums = int8_sums(path, both, lambda done: work.narrator.progress(done, len(both)))
-    tests = len(_windows(work, "test"))
-    np.save(work.folder / "test_sums.npy", sums[:tests])
-    held_out = sums[tests:].astype(np.float64)
+    path = work.folder / MODEL
+    train = _windows(work, "train")
+    chosen = np.random.default_rng(config.seed).permutation(len(train))[:CALIBRATION_WINDOWS]
+    found = learned.load(work.inputs["train"])
+    quantize(found.model, found.view.apply(train[np.sort(chosen)]), path, found.view.limit)
+    integers = plans_of(config, {**work.inputs, "quantize": work.folder})
+    scores = {}
+    for name in ("test", "held_out"):
+        windows_ = _windows(work, name)
+        work.narrator.progress(0, len(windows_), name)
+        scores[name] = int8_sums(integers, path, windows_, _clips(work, name))
+    np.save(work.folder / "test_sums.npy", scores["test"])
     work.facts |= {
-        "threshold": int(np.quantile(held_out, THRESHOLD_QUANTILE)),
+        "threshold": int(np.quantile(scores["held_out"].astype(np.float64), THRESHOLD_QUANTILE)),
         "tflite_bytes": path.stat().st_size,
     }
 
@@ -207,17 +225,29 @@ def _windows(work: Work, name: str) -> Floats:
     return loaded
 
 
-def int8_sums(model: Path, x: Floats, progress: Callable[[int], None]) -> NDArray[np.uint64]:
-    """Return the integer score of each window, computed by the reference interpreter."""
-    graph, reference = read(model), Reference(model)
-    plan = ScorePlan.make(graph.x, graph.y)
-    sums = np.empty(len(x), np.uint64)
-    for i, window in enumerate(x):
-        values = graph.x.quantize(window)
-        sums[i] = plan.sums(values, reference.infer(values))[0]
-        if i % 20 == 0:
-            progress(i)
-    return sums
+def _clips(work: Work, name: str) -> NDArray[np.int64]:
+    """Return the number of the clip of each ``held_out`` or ``test`` window."""
+    loaded: NDArray[np.int64] = np.load(work.inputs["features"] / f"{name}_clip.npy")
+    return loaded
+
+
+def plans_of(config: BuildConfig, folders: Mapping[str, Path], name: str | None = None) -> Plans:
+    """Return all integers of the detector that the stages features, train, quantize left.
+
+    ``name`` is that of its network in messages.
+    """
+    spec = DetectorSpec.load(folders["train"] / learned.SPEC)
+    table = json.loads((folders["features"] / "standardizer.json").read_text())
+    graph = read(folders["quantize"] / MODEL, name)
+    numbers = learned.numbers(folders["train"], spec)
+    return fixed.plans(spec, numbers, config.mel, Standardizer.from_dict(table), graph)
+
+
+def int8_sums(
+    integers: Plans, model: Path, x: Floats, clips: NDArray[np.int64] | None
+) -> NDArray[np.uint64]:
+    """Return the integer score of each window, the network by the reference interpreter."""
+    return fixed.twin(integers, model).sums(fixed.rows_of(x, integers.row), clips)
 
 
 def labels_of(clips: Sequence[Clip]) -> NDArray[np.int64]:

@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 from outliernets import data, target
 from outliernets.boards import Board
 from outliernets.config import MelConfig
+from outliernets.detectors import fixed
+from outliernets.detectors.fixed import Plans
 from outliernets.features import mel_fixed
 from outliernets.features.mel import log_mel
-from outliernets.features.plan import MelPlan
-from outliernets.importer import read
 from outliernets.pipeline.stage import Narrator
-from outliernets.reference import Reference
-from outliernets.score import ScorePlan
 from outliernets.target import Client, Flow, Result, TargetRun
 
 NEAR_PEAK_DB = 60.0  #: bands within this of the frame's strongest count for the Mel error
@@ -41,7 +39,7 @@ class Program:
     target: str
     model_id: int
     model: Path  #: the int8 network
-    plan: MelPlan  #: the front end
+    plans: Plans  #: all integers around it
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def _replay_some(program: Program, clips: Mapping[int, Path]) -> Replay:
         client = Client(running, program.elf)
         client.hello(program.model_id)
         for number, path in clips.items():
-            mel = program.plan.config
+            mel = program.plans.mel
             pcm = data.read_pcm(path, mel.sample_rate, mel.min_samples).samples
             heard = _hear(client, pcm)
             owners += [number] * len(heard)
@@ -144,25 +142,22 @@ class _Twin:
     """The whole detector in integers on the host, and the front end's distance from librosa."""
 
     def __init__(self, program: Program) -> None:
-        graph = read(program.model)
-        self._plan = program.plan
-        self._score = ScorePlan.make(graph.x, graph.y)
-        self._reference = Reference(program.model)
+        self._front_end = program.plans.front_end
+        self._twin = fixed.twin(program.plans, program.model)
         self.sums: list[int] = []
         self.errors: list[NDArray[np.float32]] = []
         self.frames = 0
 
     def hear(self, pcm: NDArray[np.int16]) -> None:
         """Score one clip."""
-        config = self._plan.config
-        log2_power = mel_fixed.log2_frames(pcm, self._plan)
-        self.errors.append(_mel_errors(pcm, self._plan.to_db(log2_power), config))
-        rows = mel_fixed.quantized(log2_power, self._plan)
+        config = self._front_end.config
+        log2_power = mel_fixed.log2_frames(pcm, self._front_end)
+        self.errors.append(_mel_errors(pcm, self._front_end.to_db(log2_power), config))
+        rows = mel_fixed.quantized(log2_power, self._front_end)
         self.frames += len(rows)
         count = len(rows) // config.frames
-        for window in rows[: count * config.frames].reshape(count, -1):
-            rebuilt = self._reference.infer(window)
-            self.sums.append(int(self._score.sums(window, rebuilt)[0]))
+        windows = rows[: count * config.frames].reshape(count, -1)
+        self.sums += self._twin.sums(windows).tolist()
 
 
 def _mel_errors(

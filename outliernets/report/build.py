@@ -45,6 +45,7 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
         "toolchain_version": compiled["toolchain"],
         "data": facts["data"]["kind"],
         "arch": {k: facts["train"][k] for k in ("arch", "params", "macs")},
+        "detector": facts["train"]["detector"],
         "clips": {k: v for k, v in facts["data"].items() if k != "kind"},
         "auc": results.auc,
         "pauc": results.pauc,

@@ -136,6 +136,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     counts, arch = report["instructions"], report["arch"]
     exact = "bit-exact" if parity["network_exact"] else "DIFFERENT"
     return [
+        ("detector", _detector(report["detector"])),
         ("network", f"{arch['arch']}: {arch['params']:,} parameters, {arch['macs']:,} MAC"),
         ("target scores", f"{exact} with the integer reference ({report['windows']} windows)"),
         (
@@ -160,6 +161,14 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("target", f"{report['target']['name']} {report['target']['version']}"),
         ("toolchain", report["toolchain_version"]),
     ]
+
+
+def _detector(detector: Mapping[str, Any]) -> str:
+    """Say what it looks at and how it scores; and what else it was chosen from."""
+    text = f"{detector['name']}: {detector['view']}; {detector['score']}"
+    proxies = [f"{name} {auc:.3f}" for name, auc in detector["proxy_auc"].items()]
+    chosen = f" (chosen by made-up faults, AUC: {', '.join(proxies)})" if proxies else ""
+    return text + chosen
 
 
 def _sound(report: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ from outliernets.boards import HOT_MARK
 #: Names of functions that run for every window, as the generator and ``firmware/lib`` give them:
 #: the network's, then the front end's, then the few that call them.
 HOT = (
-    *("*_n[0-9]*", "on_fft*", "on_mel*", "on_log*", "on_score*"),
-    *("*_infer", "*_score", "*_judge", "*_push"),
+    *("*_n[0-9]*", "on_fft*", "on_mel*", "on_log*", "on_view*", "on_score*"),
+    *("*_infer", "*_score", "*_look", "*_rate", "*_judge", "*_push"),
 )
 _TEXT = ".text."
 

@@ -10,6 +10,7 @@ from outliernets.errors import DataError
 from outliernets.files import written_whole
 from outliernets.nets.build import build
 from outliernets.nets.space import ArchSpec
+from outliernets.train.quiet import tensorflow
 
 
 def save_weights(model: Any, path: Path) -> None:
@@ -24,6 +25,7 @@ def load_model(spec: ArchSpec, path: Path) -> Any:
 
     Raise DataError for a file that is missing, damaged or of another architecture.
     """
+    tensorflow()  # quietly, before Keras imports it
     model = build(spec)
     try:
         with np.load(path) as arrays:

@@ -17,6 +17,7 @@ from outliernets.errors import DataError
 from outliernets.nets.build import build
 from outliernets.nets.families import LINEAR
 from outliernets.nets.space import ArchSpec
+from outliernets.train.quiet import tensorflow
 
 MIN_NOISE = 1e-6  #: variance
 
@@ -66,6 +67,7 @@ def solution(spec: ArchSpec, x: NDArray[np.float32]) -> Solution:
 def solve(spec: ArchSpec, x: NDArray[np.float32]) -> Any:
     """Return the Keras model of ``solution(spec, x)``."""
     found = solution(spec, x)
+    tensorflow()  # quietly, before Keras imports it
     model = build(spec)
     model.get_layer("factors").set_weights([found.half, -found.mean @ found.half])
     model.get_layer("out").set_weights([found.half.T, found.mean])

@@ -116,7 +116,6 @@ def test_a_stream_of_ones_own(folder, tmp_path):
         ({"method": "quantile"}, None, DataError, "windows of normal sound are too few"),
         ({"seconds": 60.0}, None, DataError, "20 s too short for the stream"),
         ({"seconds": 1.0}, None, ConfigError, "shorter than two windows"),
-        ({"smoothing": 20}, None, ConfigError, "smoothing = 20"),
     ],
 )
 def test_bad_choices_are_refused(folder, changes, target, error, message):

@@ -17,6 +17,9 @@ REPORT = {
     "verdict": "PASS",
     "failures": [],
     "arch": {"arch": "fan-686", "params": 686, "macs": 1391616},
+    "detector": {
+        "name": "paper", "view": "the window", "score": "mean square", "proxy_auc": {},
+    },
     "auc": {leg: {"window": dict(AUC), "clip": dict(AUC)} for leg in ("float", "int8", "target")},
     "pauc": {leg: {"clip": 0.8} for leg in ("float", "int8", "target")},
     "parity": {
@@ -48,6 +51,13 @@ def broken(path: str, value) -> list[str]:
         inner = inner[key]
     inner[last] = value
     return verdict(report)
+
+
+def test_a_detector_that_was_chosen_says_from_what():
+    chosen = copy.deepcopy(REPORT)
+    assert "paper: the window; mean square\n" in as_text(chosen)
+    chosen["detector"]["proxy_auc"] = {"steady": 0.81, "transient": 0.7}
+    assert "(chosen by made-up faults, AUC: steady 0.810, transient 0.700)" in as_text(chosen)
 
 
 def test_all_within_budget():

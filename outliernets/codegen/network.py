@@ -22,9 +22,8 @@ def network_files(
     """
     graph, memory = lowered.graph, lowered.memory
     name = graph.name
-    score = score or ScorePlan.make(graph.x, graph.y)
-    view = view or _whole_window(graph.x)
-    scores_rows = front_end and score.spec.kind == "mse" and graph.nodes[-1].op.scores_rows
+    around = _around(graph, score, view) if front_end else {"scores_rows": False}
+    scored = graph.nodes[-1] if around["scores_rows"] else None
     context = {
         "name": name,
         "guard": name.upper(),
@@ -34,17 +33,24 @@ def network_files(
         "weight_bytes": graph.weight_bytes,
         "arena_bytes": max(memory.size, 4),
         "front_end": front_end,
-        "scores_rows": scores_rows,
-        "score": score.context(),
-        "view": view.context(),
-        "functions": [
-            _function(graph, node, scores_rows and node is graph.nodes[-1]) for node in graph.nodes
-        ],
+        "functions": [_function(graph, node, node is scored) for node in graph.nodes],
         "calls": [_call(graph, memory, node) for node in graph.nodes],
+        **around,
     }
     return {
         f"{name}.h": render("network.h.j2", **context),
         f"{name}.c": render("network.c.j2", **context),
+    }
+
+
+def _around(graph: Graph, score: ScorePlan | None, view: ViewPlan | None) -> dict[str, Any]:
+    """Return what the templates print of the detector, and whether rows are scored as they come."""
+    score = score or ScorePlan.make(graph.x, graph.y)
+    view = view or _whole_window(graph.x)
+    return {
+        "score": score.context(),
+        "view": view.context(),
+        "scores_rows": score.spec.kind == "mse" and graph.nodes[-1].op.scores_rows,
     }
 
 

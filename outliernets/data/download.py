@@ -105,7 +105,8 @@ def download(
         except OSError as error:
             raise DataError(f"cannot write to {out}: {error.strerror}") from error
         size = archive.remote.size
-        require_space(out, _still_to_load(zipped, size) + (size if all_channels else size // 4))
+        clips = size * 3 // 2 if all_channels else size // 4  # zipped sound is 0.7 of its size
+        require_space(out, _still_to_load(zipped, size) + clips)
         fetch(archive.remote, zipped, progress)
         _unpack(zipped, folder, missing, all_channels, progress)
     if not keep_zip:

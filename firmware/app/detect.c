@@ -5,10 +5,11 @@
  *
  *     {"window":7,"score":812,"smoothed":790,"threshold":1400,"alarm":0,"lost":0}
  *
- * with "learning":n at the end while n more windows are to be learned. On the same line it answers requests, beside
- * those of server.h:
+ * with "learning":n at the end while n more windows are to be learned. A source that hears nothing gives {"error":
+ * "why"} at the start. On the same line it answers requests, beside those of server.h:
  *
- *     RESET      ()                            -> ()   forget the sound and the alarm; counters begin again
+ *     RESET      ()                            -> ()   forget the sound and the alarm; counters begin again. Refused
+ *                                                      while the source hears nothing; it has tried again
  *     AUDIO      (u32 position, i16 samples)   -> u32 samples heard, u32 samples lost, u32 windows
  *     STATUS     ()                            -> u64 smoothed, u64 threshold, u64 release, u32 windows, u32 alarms,
  *                                                 u32 samples heard, u32 samples lost, u32 windows left to learn,
@@ -60,6 +61,15 @@ static void reset(void) {
     lost = 0;
     bsp_alarm(false);
     audio_start();
+}
+
+static void start_again(const on_frame_t *request) {
+    reset();
+    if (audio_error() != NULL) {
+        server_refuse(request, ON_ERROR_AUDIO, audio_error());
+    } else {
+        server_reply(request, NULL, 0);
+    }
 }
 
 static uint32_t left_to_learn(void) { return calibration.wanted - calibration.seen; }
@@ -250,8 +260,7 @@ static void set_threshold(const on_frame_t *request) {
 bool app_answer(const on_frame_t *request) {
     switch (request->type) {
     case ON_MSG_RESET:
-        reset();
-        server_reply(request, NULL, 0);
+        start_again(request);
         return true;
     case ON_MSG_AUDIO:
         take_audio(request);
@@ -284,6 +293,15 @@ static void introduce(bool after_watchdog) {
     text_send(&line);
 }
 
+static void complain(void) {
+    if (audio_error() != NULL) {
+        text_line_t line;
+        text_begin(&line);
+        text_word(&line, "error", audio_error());
+        text_send(&line);
+    }
+}
+
 int main(void) {
     static const server_model_t model = {
         .name = MODEL_NAME,
@@ -297,6 +315,7 @@ int main(void) {
     restore();
     reset();
     introduce(after_watchdog);
+    complain();
     server_open(&model, receive.bytes, sizeof receive.bytes);
     for (;;) {
         server_serve();

@@ -22,6 +22,9 @@ extern const char audio_name[];
 /** Begin to listen; what came before is forgotten, and not lost. */
 void audio_start(void);
 
+/** What keeps it from hearing anything, in a few words; NULL if nothing does. audio_start() tries again. */
+const char *audio_error(void);
+
 /** Copy at most n of the samples that have arrived; how many, 0 when none waits. */
 size_t audio_read(int16_t *pcm, size_t n);
 

@@ -25,16 +25,21 @@ void ring_write(audio_ring_t *ring, const int16_t *pcm, size_t n)
 
 void ring_skip(audio_ring_t *ring, uint32_t n) { ring->lost += n; }
 
+void ring_keep(audio_ring_t *ring, uint32_t n)
+{
+    const uint32_t waiting = ring->written - ring->taken;
+    if (waiting > n) {
+        ring->lost += waiting - n;
+        ring->taken += waiting - n;
+    }
+}
+
 /* Move on behind what was overwritten; whether there was any. */
 static bool catch_up(audio_ring_t *ring)
 {
-    const uint32_t ahead = ring->written - ring->taken;
-    if (ahead <= AUDIO_RING) {
-        return false;
-    }
-    ring->lost += ahead - AUDIO_RING;
-    ring->taken += ahead - AUDIO_RING;
-    return true;
+    const uint32_t before = ring->taken;
+    ring_keep(ring, AUDIO_RING);
+    return ring->taken != before;
 }
 
 size_t ring_read(audio_ring_t *ring, int16_t *pcm, size_t n)

@@ -38,6 +38,9 @@ void ring_start(audio_ring_t *ring);
 /** Write n samples. */
 void ring_write(audio_ring_t *ring, const int16_t *pcm, size_t n);
 
+/** Forget all but the newest n of the samples that wait: they are lost. */
+void ring_keep(audio_ring_t *ring, uint32_t n);
+
 /** Note that n samples were lost on their way here. */
 void ring_skip(audio_ring_t *ring, uint32_t n);
 

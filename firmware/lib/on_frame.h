@@ -51,6 +51,7 @@
 #define ON_ERROR_MODEL 4U       /**< the model broke its contract */
 #define ON_ERROR_FAULT 5U       /**< the processor took a fault; the firmware has stopped */
 #define ON_ERROR_BAD_VALUE 6U   /**< a number in the payload is not possible */
+#define ON_ERROR_AUDIO 7U       /**< the source of sound hears nothing */
 
 /** A whole frame inside the reader's buffer. */
 typedef struct {

@@ -13,6 +13,8 @@ void audio_start(void)
     expected = 0;
 }
 
+const char *audio_error(void) { return NULL; }
+
 size_t audio_read(int16_t *pcm, size_t n) { return ring_read(&ring, pcm, n); }
 
 uint32_t audio_lost(void) { return ring.lost; }

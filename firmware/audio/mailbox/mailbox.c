@@ -9,6 +9,8 @@ audio_ring_t audio_mailbox;
 
 void audio_start(void) { ring_start(&audio_mailbox); }
 
+const char *audio_error(void) { return NULL; }
+
 size_t audio_read(int16_t *pcm, size_t n) { return ring_read(&audio_mailbox, pcm, n); }
 
 uint32_t audio_lost(void) { return audio_mailbox.lost; }

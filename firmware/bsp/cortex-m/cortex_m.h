@@ -42,6 +42,8 @@
 
 #define DSB() __asm__ volatile("dsb" ::: "memory")
 #define ISB() __asm__ volatile("isb" ::: "memory")
+/** Sleep until an interrupt has been handled; not at all if one was since the last time (B1.5.18). */
+#define WAIT_FOR_EVENT() __asm__ volatile("dsb\n\twfe" ::: "memory")
 #define INTERRUPTS_OFF() __asm__ volatile("cpsid i" ::: "memory")
 
 /** Entry of every exception and interrupt that is not expected. */

@@ -14,9 +14,6 @@
 #define STATUS_RXNE (1U << 5)
 #define STATUS_TXE (1U << 7)
 
-#define FIELD(width, pin) (((1U << (width)) - 1U) << ((width) * (pin)))
-#define AF_SHIFT(pin) (4U * ((pin) % 8U))
-
 /* Bytes that wait to be taken: 44 ms of the line at 921,600 baud, 128 ms of PCM at 16 kHz. */
 #ifndef UART_RING
 #define UART_RING 4096U
@@ -30,12 +27,10 @@ static volatile uint32_t written; /* bytes since the start */
 static volatile uint32_t taken;
 static volatile uint32_t overruns;
 
-/* Alternate function, fast, pulled up: an open line is idle. */
+/* Pulled up: an open line is idle. */
 static void connect_pin(uint32_t port, uint32_t pin) {
-    GPIO_AFR(port, pin) = (GPIO_AFR(port, pin) & ~(0xFU << AF_SHIFT(pin))) | (UART_AF << AF_SHIFT(pin));
-    GPIO_OSPEEDR(port) |= FIELD(2U, pin);
-    GPIO_PUPDR(port) = (GPIO_PUPDR(port) & ~FIELD(2U, pin)) | (1U << (2U * pin));
-    GPIO_MODER(port) = (GPIO_MODER(port) & ~FIELD(2U, pin)) | (2U << (2U * pin));
+    GPIO_PUPDR(port) = (GPIO_PUPDR(port) & ~GPIO_FIELD(2U, pin)) | (1U << (2U * pin));
+    gpio_connect(port, pin, UART_AF);
 }
 
 /* Reading an enable register back waits until the clock runs. */

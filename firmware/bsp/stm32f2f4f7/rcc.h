@@ -24,6 +24,8 @@
 #define RCC_CR_HSEBYP (1U << 18)
 #define RCC_CR_PLLON (1U << 24)
 #define RCC_CR_PLLRDY (1U << 25)
+#define RCC_CR_PLLI2SON (1U << 26)
+#define RCC_CR_PLLI2SRDY (1U << 27)
 #define RCC_PLLCFGR REG32(0x40023804U)
 #define RCC_PLLCFGR_SRC_HSE (1U << 22)
 #define RCC_PLLCFGR_UPPER (2U << 28) /* R in the F446, where less than 2 is wrong; elsewhere the reset value */
@@ -37,13 +39,19 @@
 #define RCC_AHB1ENR_GPIOAEN (1U << 0)
 #define RCC_AHB1ENR_GPIOBEN (1U << 1)
 #define RCC_AHB1ENR_GPIODEN (1U << 3)
+#define RCC_AHB1ENR_GPIOGEN (1U << 6)
+#define RCC_AHB1ENR_GPIOHEN (1U << 7)
 #define RCC_AHB1ENR_GPIOIEN (1U << 8)
+#define RCC_AHB1ENR_DMA2EN (1U << 22)
 #define RCC_APB1ENR REG32(0x40023840U)
 #define RCC_APB1ENR_USART2EN (1U << 17)
 #define RCC_APB1ENR_USART3EN (1U << 18)
+#define RCC_APB1ENR_I2C3EN (1U << 23)
 #define RCC_APB1ENR_PWREN (1U << 28)
 #define RCC_APB2ENR REG32(0x40023844U)
 #define RCC_APB2ENR_USART1EN (1U << 4)
+#define RCC_APB2ENR_SAI2EN (1U << 23)
+#define RCC_PLLI2SCFGR REG32(0x40023884U)
 
 /* Why the chip started, and whether a debugger stops the watchdog with the core (debug chapters: DBGMCU). */
 #define WATCHDOG_RESET REG32(0x40023874U) /* RCC_CSR */
@@ -64,6 +72,8 @@
 #define GPIOA 0x40020000U
 #define GPIOB 0x40020400U
 #define GPIOD 0x40020C00U
+#define GPIOG 0x40021800U
+#define GPIOH 0x40021C00U
 #define GPIOI 0x40022000U
 
 /* clock.c divides the core's clock by these: the buses' limits are a quarter and a half everywhere. */

@@ -68,6 +68,11 @@ class UnicornTarget(Target):
         """
         self._running().pace()
 
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes lost since ``pace`` because the firmware did not take the one before in time."""
+        return self._running().lost_bytes
+
     def pass_time(self, instructions: int) -> None:
         """Run for so long, also while the firmware waits; what it sends is there for ``read``."""
         self._received += self._running().pass_time(instructions)

@@ -1,5 +1,6 @@
 """The detector with the stub model: how to build it, and what it must say."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,14 @@ QUIET, LOUD = 100, 400
 CONFIG = AlarmConfig(threshold=20_000_000, release=10_000_000, smoothing=1, windows=2)
 
 
-def build(board: Board, compiler: str, target: str | None, audio: str, folder: Path) -> Firmware:
+def build(
+    board: Board,
+    compiler: str,
+    target: str | None,
+    audio: str,
+    folder: Path,
+    defines: Mapping[str, str] | None = None,
+) -> Firmware:
     """Link the detector with the stub model; skips when the compiler is absent."""
     if compiler not in toolchain.available(board):
         pytest.skip(f"toolchain {compiler} is not installed for {board.name}")
@@ -36,7 +44,8 @@ def build(board: Board, compiler: str, target: str | None, audio: str, folder: P
         target,
         stub.linker_script(board, target, folder),
         folder,
-        {define: f'".{region}"' for define, region in sections.items() if region},
+        {define: f'".{region}"' for define, region in sections.items() if region}
+        | dict(defines or {}),
     )
 
 

@@ -149,6 +149,11 @@ class Machine(ABC):
         """
         raise ConfigError("this machine has no serial line whose speed could be kept")
 
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes that were lost on the line because the program did not take the one before."""
+        return 0
+
     def now(self) -> int:
         """Return the time since the start, in instructions."""
         return self.instructions()

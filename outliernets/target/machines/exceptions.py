@@ -5,7 +5,9 @@ the process stack is refused. The floating-point registers are stored at once wh
 used them (CONTROL.FPCA), which a processor may leave for later (B1.5.7); memory is the same.
 """
 
+import ctypes
 import struct
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outliernets.errors import TargetError
@@ -26,96 +28,93 @@ def is_return(pc: int) -> bool:
     return pc >= _RETURNS
 
 
-def is_masked(uc: Any) -> bool:
-    """Whether PRIMASK keeps all interrupts out."""
-    from unicorn import arm_const
+class Core:
+    """The registers that interrupts concern, read and written at once: that is for every byte."""
 
-    return bool(uc.reg_read(arm_const.UC_ARM_REG_PRIMASK))
+    _NAMES = ("r0", "r1", "r2", "r3", "r12", "sp", "lr", "xpsr", "control", "pc")  # as written
+    _STORED = ("r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr")  # in the frame
+    _OTHERS = ("ipsr", "primask", "basepri")
 
+    def __init__(self, uc: Any, library: Any) -> None:
+        self._uc, self._library = uc, library
+        self._all = _Registers(self._NAMES + self._OTHERS)
+        self._settable = _Registers(self._NAMES)
+        self._floats = _Registers((*(f"s{i}" for i in range(16)), "fpscr"))
 
-def base_priority(uc: Any) -> int | None:
-    """Return the priority that an interrupt has to be above, if BASEPRI names one."""
-    from unicorn import arm_const
+    def read(self) -> dict[str, int]:
+        """Return all but those of floating point, by name."""
+        return self._all.transfer(self._uc, self._library.uc_reg_read_batch)
 
-    return int(uc.reg_read(arm_const.UC_ARM_REG_BASEPRI)) or None
+    def _write(self, values: dict[str, int]) -> None:
+        self._settable.transfer(self._uc, self._library.uc_reg_write_batch, values)
 
+    def enter(self, number: int, handler: int) -> None:
+        """Store the interrupted program's registers; go to the handler of exception ``number``.
 
-def active(uc: Any) -> int:
-    """Return the number of the exception that is handled; 0 if none is."""
-    from unicorn import arm_const
+        ITSTATE is a part of xPSR: also an IT block may be interrupted.
+        """
+        now = self.read()
+        if now["control"] & _SPSEL:
+            raise TargetError("the firmware uses the process stack: interrupts know the main only")
+        back = _HANDLER if now["ipsr"] else _THREAD
+        floats = b""
+        if now["control"] & _FPCA:
+            back &= ~_BASIC
+            values = self._floats.transfer(self._uc, self._library.uc_reg_read_batch).values()
+            floats = _FLOAT_WORDS.pack(*values, 0)
+        padding = now["sp"] & 4
+        now["xpsr"] |= _PADDED if padding else 0
+        frame = _WORDS.pack(*(now[name] for name in self._STORED)) + floats
+        now["sp"] -= padding + len(frame)
+        self._uc.mem_write(now["sp"], frame)
+        now |= {"lr": back, "xpsr": _THUMB | number, "pc": handler | 1}
+        now["control"] &= ~_FPCA
+        self._write(now)
 
-    return int(uc.reg_read(arm_const.UC_ARM_REG_IPSR))
-
-
-def enter(uc: Any, number: int, handler: int) -> None:
-    """Store the registers of the interrupted program and go to the handler of exception ``number``.
-
-    ITSTATE is a part of xPSR: also an IT block may be interrupted.
-    """
-    from unicorn import arm_const as arm
-
-    control = uc.reg_read(arm.UC_ARM_REG_CONTROL)
-    if control & _SPSEL:
-        raise TargetError("the firmware uses the process stack: interrupts know the main one only")
-    sp, lr, pc, xpsr = uc.reg_read_batch(
-        [arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR, arm.UC_ARM_REG_PC, arm.UC_ARM_REG_XPSR]
-    )
-    back = _HANDLER if active(uc) else _THREAD
-    frame = b""
-    if control & _FPCA:
-        back &= ~_BASIC
-        frame = _FLOAT_WORDS.pack(*uc.reg_read_batch(_float_registers()), 0)
-        uc.reg_write(arm.UC_ARM_REG_CONTROL, control & ~_FPCA)
-    if sp & 4:
-        sp -= 4
-        xpsr |= _PADDED
-    values = uc.reg_read_batch(_core_registers())
-    frame = _WORDS.pack(*values, lr, pc, xpsr) + frame
-    uc.mem_write(sp - len(frame), frame)
-    uc.reg_write(arm.UC_ARM_REG_SP, sp - len(frame))
-    uc.reg_write(arm.UC_ARM_REG_LR, back)
-    uc.reg_write(arm.UC_ARM_REG_XPSR, _THUMB | number)
-    uc.reg_write(arm.UC_ARM_REG_PC, handler | 1)
-
-
-def leave(uc: Any) -> int:
-    """Go back to the interrupted program; return the number of the exception that was handled."""
-    from unicorn import arm_const as arm
-
-    number = active(uc)
-    # The program counter has lost bit 0 of EXC_RETURN; the others tell what is to be restored.
-    is_basic = uc.reg_read(arm.UC_ARM_REG_PC) & _BASIC
-    sp = uc.reg_read(arm.UC_ARM_REG_SP)
-    *values, lr, pc, xpsr = _WORDS.unpack(uc.mem_read(sp, _WORDS.size))
-    size = _WORDS.size
-    _write(uc, _core_registers(), values)
-    if not is_basic:
-        floats = _FLOAT_WORDS.unpack(uc.mem_read(sp + size, _FLOAT_WORDS.size))
-        _write(uc, _float_registers(), floats)
-        size += _FLOAT_WORDS.size
-    control = uc.reg_read(arm.UC_ARM_REG_CONTROL) & ~_FPCA
-    uc.reg_write(arm.UC_ARM_REG_CONTROL, control if is_basic else control | _FPCA)
-    uc.reg_write(arm.UC_ARM_REG_SP, sp + size + (4 if xpsr & _PADDED else 0))
-    uc.reg_write(arm.UC_ARM_REG_LR, lr)
-    uc.reg_write(arm.UC_ARM_REG_XPSR, xpsr & ~_PADDED)
-    uc.reg_write(arm.UC_ARM_REG_PC, pc | 1)
-    return number
+    def leave(self) -> int:
+        """Go back to the interrupted program; return the number of the exception that ends."""
+        now = self.read()
+        number = now["ipsr"]
+        # The program counter has lost bit 0 of EXC_RETURN; the others tell what is to be restored.
+        is_basic = now["pc"] & _BASIC
+        stored = _WORDS.unpack(self._uc.mem_read(now["sp"], _WORDS.size))
+        now |= zip(self._STORED, stored, strict=True)
+        now["sp"] += _WORDS.size
+        now["control"] &= ~_FPCA
+        if not is_basic:
+            floats = _FLOAT_WORDS.unpack(self._uc.mem_read(now["sp"], _FLOAT_WORDS.size))
+            self._floats.transfer(self._uc, self._library.uc_reg_write_batch, floats)
+            now["sp"] += _FLOAT_WORDS.size
+            now["control"] |= _FPCA
+        now["sp"] += 4 if now["xpsr"] & _PADDED else 0
+        now["xpsr"] &= ~_PADDED
+        now["pc"] |= 1
+        self._write(now)
+        return number
 
 
-def _core_registers() -> list[int]:
-    from unicorn import arm_const
+class _Registers:
+    """Some registers of 32 bits, which unicorn reads and writes in one call."""
 
-    return [getattr(arm_const, f"UC_ARM_REG_R{i}") for i in (0, 1, 2, 3, 12)]
+    def __init__(self, names: tuple[str, ...]) -> None:
+        from unicorn import arm_const
 
+        self._names = names
+        ids = [getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in names]
+        self._ids = (ctypes.c_int * len(names))(*ids)
+        self._values = (ctypes.c_uint32 * len(names))()
+        first, size = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint32)
+        places = [first + size * i for i in range(len(names))]
+        self._places = (ctypes.c_void_p * len(names))(*places)
 
-def _float_registers() -> list[int]:
-    from unicorn import arm_const
-
-    return [getattr(arm_const, f"UC_ARM_REG_S{i}") for i in range(16)] + [
-        arm_const.UC_ARM_REG_FPSCR
-    ]
-
-
-def _write(uc: Any, registers: list[int], values: Any) -> None:
-    for register, value in zip(registers, values, strict=False):
-        uc.reg_write(register, value)
+    def transfer(
+        self, uc: Any, call: Any, values: Mapping[str, int] | Sequence[int] = ()
+    ) -> dict[str, int]:
+        """Write ``values`` (in order, or by name) or read all, as ``call`` does; return all."""
+        if isinstance(values, Mapping):
+            values = [values[name] for name in self._names]
+        for i, value in enumerate(values[: len(self._names)]):
+            self._values[i] = value
+        if status := call(uc._uch, self._ids, self._places, len(self._names)):
+            raise TargetError(f"unicorn refused registers (error {status})")
+        return dict(zip(self._names, self._values, strict=True))

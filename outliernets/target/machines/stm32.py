@@ -21,7 +21,7 @@ from outliernets.target.machines.nvic import THREAD, Nvic
 _PAGE = 0x1000
 _POWER_ON = 0xA5  # what RAM holds before the firmware sets it: anything but zero
 _VTOR = 0xE000_ED08
-_WAIT_FOR_INTERRUPT = b"\x30\xbf"
+_WAIT_FOR_INTERRUPT, _WAIT_FOR_EVENT = b"\x30\xbf", b"\x20\xbf"
 _BITS_PER_BYTE = 10  # start, eight, stop
 Time = int  #: instructions since the start
 
@@ -46,6 +46,7 @@ class Stm32(Machine):
         self._agenda: list[tuple[Time, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._slept: Time = 0
+        self._waits = self._event = False  # for an event; whether there was one since (B1.5.18)
         self._before_handlers: list[int] = []  # the blocks that handlers interrupted
         self._lost = 0
         self._byte_due: Time = 0
@@ -66,6 +67,7 @@ class Stm32(Machine):
         for segment in self._segments:
             self._uc.mem_write(segment.load_address, segment.data)
         code = variant.region("code")
+        self._core = exceptions.Core(self._uc, self._library)
         self._values: Registers = {_VTOR: code.base if code else 0}
         self._cycles_at_zero = 0
         self._flash = FlashController(self._chip.flash, self._uc.mem_write, self._allow_flash)
@@ -174,7 +176,7 @@ class Stm32(Machine):
             self._expect_byte()
 
     @property
-    def lost(self) -> int:
+    def lost_bytes(self) -> int:
         """Bytes that were lost on the line because the program did not take the one before."""
         return self._lost
 
@@ -205,9 +207,9 @@ class Stm32(Machine):
 
     def _update_usart_line(self) -> None:
         state, names = self._state, self._native.State
-        control = self._usart[int(state[names.CONTROL]) >> 2]
+        control = int(self._usart[int(state[names.CONTROL]) >> 2])
         asks = state[names.RX_NEXT] < state[names.RX_HERE] or state[names.OVERRUN]
-        on = bool(control & self._native.RXNEIE) and bool(asks)
+        on = bool(control & self._native.RXNEIE and asks)
         self._nvic.set_line(self._chip.interrupt, on)
 
     def _look_soon(self) -> None:
@@ -222,11 +224,12 @@ class Stm32(Machine):
         again = self._agenda[0][0] if self._agenda else NEVER
         if not self._nvic.waiting:
             return again
-        masked, base = exceptions.is_masked(self._uc), exceptions.base_priority(self._uc)
-        number = self._nvic.most_urgent(THREAD if base is None else base)
+        registers = self._core.read()
+        masked, base = registers["primask"], registers["basepri"]
+        number = self._nvic.most_urgent(base or THREAD)
         if number is not None and not masked:
             self._take(number)
-        elif masked or base is not None:
+        elif masked or base:
             again = self.now() + 1  # look whether it still is, before each block
         return again
 
@@ -235,37 +238,50 @@ class Stm32(Machine):
         exception = exceptions.FIRST_INTERRUPT + number
         vector = self._values[_VTOR] + 4 * exception
         handler = int.from_bytes(self.read_memory(vector, 4), "little")
-        exceptions.enter(self._uc, exception, handler)
+        self._core.enter(exception, handler)
         self._nvic.enter(number)
         self._before_handlers.append(int(self._state[names.PREVIOUS]))
         self._state[names.PREVIOUS] = 0
         self._state[names.HANDLER] = 1
-        self._pc = self._next_pc()
+        self._pc = handler | 1
 
     def _mend(self) -> bool:
-        """Return from a handler: to unicorn that is a jump to where nothing is."""
+        """Wait for an event, or return from a handler: to unicorn a jump to where nothing is."""
         names = self._native.State
+        if self._last_instruction() == _WAIT_FOR_EVENT:
+            self._waits = True
+            return True
         if not self._before_handlers or not exceptions.is_return(self._next_pc()):
             return False
-        number = exceptions.leave(self._uc) - exceptions.FIRST_INTERRUPT
+        number = self._core.leave() - exceptions.FIRST_INTERRUPT
         self._update_usart_line()
         self._nvic.leave(number)
         self._state[names.PREVIOUS] = self._before_handlers.pop()
         self._state[names.HANDLER] = bool(self._before_handlers)
+        self._event = True
         return True
 
     def _run_slice(self) -> int:
         reason = super()._run_slice()
+        if self._waits:
+            self._waits, happened, self._event = False, self._event, False
+            return int(self._native.Reason.LIMITED) if happened else self._sleep()
         stopped_itself = reason == self._native.Reason.NONE
-        before = self.read_memory((self._pc & ~1) - 2, 2) if stopped_itself else b""
-        return self._sleep() if before == _WAIT_FOR_INTERRUPT else reason
+        if stopped_itself and self._last_instruction() == _WAIT_FOR_INTERRUPT:
+            return self._sleep()
+        return reason
+
+    def _last_instruction(self) -> bytes:
+        """Return the two bytes before the program counter."""
+        before = (self._next_pc() & ~1) - 2
+        return b"" if exceptions.is_return(before) else self.read_memory(before, 2)
 
     def _sleep(self) -> int:
         """Wait for an interrupt; return why the run stops. It has ended where none can come."""
         state, names, reasons = self._state, self._native.State, self._native.Reason
         if self._nvic.waiting:
             return int(reasons.LIMITED)
-        if not self._nvic.listens or self._before_handlers or exceptions.is_masked(self._uc):
+        if not self._nvic.listens or self._before_handlers or self._core.read()["primask"]:
             return int(reasons.NONE)
         if self._coming() and not state[names.PACED]:
             state[names.RX_HERE] += min(self._coming(), self._native.BURST)

@@ -20,6 +20,7 @@ _OPTIONAL: dict[str, type] = {
     "stack": int,
     "memory": list,
     "targets": dict,
+    "audio": list,
     "flash": dict,
     "power": dict,
 }
@@ -117,6 +118,7 @@ class Board:
     clock_hz: int
     native: Variant  #: the board itself
     targets: Mapping[str, Variant] = field(hash=False)  #: by target name: ``unicorn``, ``qemu``
+    audio: tuple[str, ...] = ()  #: its own sources of sound, of firmware/audio/
     chip: Chip | None = None  #: None: its flash cannot be written
     power: Power | None = None  #: None: nobody knows, and no energy is reported
 
@@ -198,9 +200,21 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
         *facts,
         native,
         targets,
+        audio=_audio(where, table.get("audio", [])),
         chip=_chip(where, table.get("flash")),
         power=_power(where, table.get("power")),
     )
+
+
+def _audio(where: str, sources: list[Any]) -> tuple[str, ...]:
+    known = sorted(folder.parent.name for folder in resources.firmware().glob("audio/*/*.c"))
+    for source in sources:
+        if source not in known:
+            raise ConfigError(
+                f"{where}: audio names {source!r}, which is no folder of firmware/audio/ "
+                f"({', '.join(dict.fromkeys(known))})"
+            )
+    return tuple(sources)
 
 
 def _chip(where: str, settings: dict[str, Any] | None) -> Chip | None:

@@ -38,7 +38,10 @@ from outliernets.errors import ParityError
     "--method", default="gamma", show_default=True, help="How to set it: gamma, quantile."
 )
 @click.option(
-    "--audio", default="line", show_default=True, help="How sound gets in: line, mailbox (quicker)."
+    "--audio",
+    default="line",
+    show_default=True,
+    help="How sound gets in: line, mailbox (quicker), or a source of the board: microphones.",
 )
 @target_option
 @json_option
@@ -65,6 +68,7 @@ def detect(
       ongen detect build/fan/06/6dB/stm32f746
       ongen detect build/fan/06/6dB/stm32f746 --target qemu
       ongen detect build/fan/06/6dB/stm32f746 --audio mailbox --false-alarms-per-hour 0.1
+      ongen detect build/fan/06/6dB/stm32f746 --audio microphones
       ongen detect build/fan/06/6dB/stm32f746 --target /dev/ttyACM0
       ongen detect build/fan/06/6dB/stm32f746 --stream night.wav --fault-at 30
     """

@@ -27,11 +27,12 @@ from outliernets.pipeline import firmware, learning
 from outliernets.pipeline.build import LEARNING, remembered
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.stage import Narrator, Work, write_atomically
-from outliernets.target import Listener, Mailbox, Target
+from outliernets.target import Listener, Mailbox, Microphones, Room, Target, UnicornTarget
 from outliernets.threshold import Threshold
 from outliernets.toolchain import Firmware
 
-SOURCES = ("line", "mailbox")
+SOURCES = ("line", "mailbox")  #: of every board
+MICROPHONES = "microphones"
 FOLDER, REPORT, LINES = "detect", "detect.json", "lines.jsonl"
 Pcm = NDArray[np.int16]
 Line = dict[str, Any]
@@ -44,7 +45,7 @@ class DetectConfig:
     false_alarms_per_hour: float = 1.0
     method: str = "gamma"  #: of ``threshold.METHODS``
     alarm: AlarmSpec | None = None  #: None: the detector's own
-    audio: str = "line"  #: of ``SOURCES``
+    audio: str = "line"  #: of ``SOURCES``, or of the board's own
     seconds: float = 60.0  #: of the test stream
     fault_at: float | None = None  #: seconds into the user's own stream
 
@@ -115,10 +116,14 @@ def detection_folder(folder: Path, settings: DetectConfig, config: BuildConfig) 
 
 def _check(settings: DetectConfig, config: BuildConfig, board: Board) -> None:
     """Raise ConfigError now rather than after the compiler."""
-    if settings.audio not in SOURCES:
+    sources = (*SOURCES, *board.audio)
+    if settings.audio not in sources:
         raise ConfigError(
-            f"unknown source of sound '{settings.audio}'; give one of {', '.join(SOURCES)}"
+            f"board {board.name} has no source of sound '{settings.audio}'; give one of "
+            f"{', '.join(sources)}"
         )
+    if settings.audio == MICROPHONES:
+        _check_microphones(config)
     writable = config.target_name == "unicorn" and board.variant(config.built_for).memory
     if settings.audio == "mailbox" and not writable:
         raise ConfigError(
@@ -130,6 +135,22 @@ def _check(settings: DetectConfig, config: BuildConfig, board: Board) -> None:
     if settings.method not in threshold.METHODS:
         raise ConfigError(
             f"unknown method '{settings.method}'; give one of {', '.join(threshold.METHODS)}"
+        )
+
+
+def _check_microphones(config: BuildConfig) -> None:
+    """Raise ConfigError where nobody can play the stream to them."""
+    if target.is_port(config.target_name):
+        raise ConfigError(
+            "the microphones of a real board hear its room, not the stream: leave --target out, "
+            "then 'ongen flash' the detector and listen to it with 'ongen monitor'"
+        )
+    if config.target_name != UnicornTarget.name:
+        raise ConfigError(f"target {config.target_name} has no microphones; use target unicorn")
+    if config.mel.sample_rate != Microphones.SAMPLE_RATE:
+        raise ConfigError(
+            f"the microphones take {Microphones.SAMPLE_RATE} samples a second, and the build has a "
+            f"sample_rate of {config.mel.sample_rate}"
         )
 
 
@@ -268,11 +289,16 @@ def _listen(
     """Let the detector hear the stream, a second at a time."""
     rate = product.plans.mel.sample_rate
     with target.get(target_name).open(product.built.elf, product.board) as running:
+        microphones = _microphones(settings.audio, running)
         listener = Listener(running, product.built.elf)
         listener.hello(product.model_id)
         listener.reset()
         listener.set_threshold(product.alarm.threshold, product.alarm.release)  # none it learned
-        say = _speaker(settings.audio, running, listener, product.built.elf)
+        say = (
+            Room(microphones, listener)
+            if microphones
+            else _speaker(settings.audio, running, listener, product.built.elf)
+        )
         before = sum(running.counts().values())
         for start in range(0, len(sound.pcm), rate):
             say.say(sound.pcm[start : start + rate])
@@ -289,6 +315,14 @@ def _listen(
             overruns=stats.overruns,
             instructions=spent or None,
         )
+
+
+def _microphones(audio: str, running: Target) -> Microphones | None:
+    """Attach microphones to a program that has not run yet, if it listens to them."""
+    if audio != MICROPHONES:
+        return None
+    assert isinstance(running, UnicornTarget)
+    return Microphones(running)
 
 
 def _speaker(audio: str, running: Target, listener: Listener, elf: Path) -> Listener | Mailbox:

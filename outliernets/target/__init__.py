@@ -6,6 +6,7 @@ from outliernets.errors import ConfigError, near_miss
 from outliernets.target.base import Flow, Target, TargetRun
 from outliernets.target.host import HostTarget
 from outliernets.target.listener import Listener, Mailbox, Status
+from outliernets.target.microphones import Microphones, Room
 from outliernets.target.protocol import Client, Hello, Result, Stats
 from outliernets.target.qemu import QemuTarget
 from outliernets.target.renode import RenodeTarget, suite_files
@@ -20,13 +21,16 @@ __all__ = [
     "HostTarget",
     "Listener",
     "Mailbox",
+    "Microphones",
     "RenodeTarget",
     "Result",
+    "Room",
     "SerialTarget",
     "Stats",
     "Status",
     "Target",
     "TargetRun",
+    "UnicornTarget",
     "get",
     "is_port",
     "suite_files",

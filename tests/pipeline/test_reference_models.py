@@ -1,36 +1,34 @@
-"""What the compiler promises for two real networks: exact, and no larger or slower than this."""
+"""What the compiler promises for two real networks: exact, and within ``budgets.toml``."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from outliernets import boards, codegen, target, toolchain
+from outliernets.errors import ParityError
 from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.pipeline import firmware, library
 from outliernets.reference import Reference
+from outliernets.report.budget import Checks, read_budgets
+from tests.cli.conftest import run
 
 RANDOM_INPUTS = 200
-#: instructions, bytes of code and constants of the network, at most; measured a few per cent below
-LIMITS = {
-    ("ae_fan_small", "stm32f746", "gcc"): (1_530_000, 11_000),
-    ("ae_fan_small", "stm32f746", "zig"): (1_600_000, 11_000),
-    ("ae_slider_dense", "stm32f746", "gcc"): (1_800_000, 50_500),
-    ("ae_slider_dense", "stm32f746", "zig"): (1_900_000, 50_500),
-    ("ae_fan_small", "stm32f446", "gcc"): (1_530_000, 11_000),
-    ("ae_slider_dense", "stm32f446", "gcc"): (1_800_000, 50_500),
-}
-RAM = 20 * 1024  #: of all state, with input and output
+BUDGETS = read_budgets([str(Path(__file__).parents[2] / "budgets.toml")])
+KEYS = ("name", "board", "toolchain")
+CASES = [tuple(b.meant_for[key] for key in KEYS) for b in BUDGETS if "name" in b.meant_for]
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("name", "board_name", "compiler"), LIMITS)
+@pytest.mark.parametrize(("name", "board_name", "compiler"), CASES)
 def test_exact_small_and_quick(name, board_name, compiler, tmp_path, shared):
     board = boards.load(board_name)
     if compiler not in toolchain.available(board):
         pytest.skip(f"no {compiler} for {board_name} on this machine")
     path = shared / "models" / f"{name}.tflite"
     graph = read(path, name)
-    lowered = lower(graph)
+    lowered = lower(graph, toolchain.create_cpu(board).kernels)
     files = codegen.network_files(lowered)
     built, identity = library.link_check(graph, files, path, board, "unicorn", compiler, tmp_path)
 
@@ -47,8 +45,26 @@ def test_exact_small_and_quick(name, board_name, compiler, tmp_path, shared):
             assert client.infer(x.tobytes()) == y
         counts = running.counts()
     runs = len(expected)
-    instructions, flash = LIMITS[name, board_name, compiler]
-    assert firmware.per_run(counts, name, 1, runs)["network"] <= instructions
-    own = sum(size for symbol, size in built.symbols if symbol.startswith(f"{name}_"))
-    assert own <= flash
-    assert lowered.memory.size + graph.x.size + graph.y.size <= RAM
+    report = {
+        **dict(zip(KEYS, (name, board_name, compiler), strict=True)),
+        "instructions": firmware.per_run(counts, name, 1, runs) | {"window": None},
+        "footprint": {
+            "network_flash": sum(n for s, n in built.symbols if s.startswith(f"{name}_")),
+            "network_ram": lowered.memory.size + graph.x.size + graph.y.size,
+        },
+    }
+    held = Checks(BUDGETS).applied(report)
+    assert len(held["budget"]) == 3
+    assert "failures" not in held
+
+
+@pytest.mark.emulator
+def test_the_command_holds_a_network_against_the_file(tmp_path, shared, monkeypatch, capsys):
+    model = shared / "models" / "ae_fan_small.tflite"
+    budgets = Path(__file__).parents[2] / "budgets.toml"
+    tight = tmp_path / "tight.toml"
+    tight.write_text(budgets.read_text().replace("instructions = 1_", "instructions = 0"))
+    for file, code in ((budgets, 0), (tight, ParityError.exit_code)):
+        arguments = ("--board", "stm32f746", "--out", str(tmp_path / "lib"), "--budget", str(file))
+        found, _, messages = run(monkeypatch, capsys, "compile", str(model), *arguments)
+        assert found == code, messages

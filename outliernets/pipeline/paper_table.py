@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from outliernets import data, detectors
+from outliernets import data
 from outliernets.config import Task
 from outliernets.errors import ConfigError, DataError, near_miss
 from outliernets.nets import zoo

@@ -12,6 +12,7 @@ from outliernets.config import SEED
 from outliernets.errors import DataError
 from outliernets.nets.build import build
 from outliernets.nets.space import ArchSpec
+from outliernets.train.folded import forward
 from outliernets.train.quiet import tensorflow
 
 Floats = NDArray[np.float32]
@@ -115,7 +116,7 @@ class _Run:
         self._random = np.random.default_rng(seed)
         self._zero_loss = float(np.var(windows))
         self._best_weights = self.model.get_weights()
-        self._step, self._loss = _compiled(self.model, recipe)
+        self._step, self._loss = _compiled(spec, self.model, recipe)
 
     def finish(self, progress: Progress | None, *, may_stall: bool) -> bool:
         """Train until the end or early stopping; return False if it stalled and may not."""
@@ -177,7 +178,9 @@ class _Run:
                 yield self._windows[order[i : i + size]]
 
 
-def _compiled(model: Any, recipe: Recipe) -> tuple[Callable[[Floats], Any], Callable[..., Any]]:
+def _compiled(
+    spec: ArchSpec, model: Any, recipe: Recipe
+) -> tuple[Callable[[Floats], Any], Callable[..., Any]]:
     """Return (train on a batch, loss of a batch); a plain step is quicker than ``model.fit``."""
     import keras
 
@@ -185,12 +188,13 @@ def _compiled(model: Any, recipe: Recipe) -> tuple[Callable[[Floats], Any], Call
     schedule = keras.optimizers.schedules.CosineDecay(recipe.rate, recipe.steps)
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(model.trainable_variables)
+    reproduce = forward(spec, model)
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
 
     @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def step(batch: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(model(batch, training=True) - batch))
+            loss = tf.reduce_mean(tf.square(reproduce(batch) - batch))
         weights = model.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss

@@ -1,0 +1,64 @@
+"""The choice by normal sound: repeatable, blind to the test, and right where it is clear."""
+
+import numpy as np
+import pytest
+
+from outliernets.detectors import choice, get
+from outliernets.detectors.choice import FAULTS, SEGMENT, choose
+from outliernets.detectors.library import library
+from tests.detectors.sound import hums
+
+CANDIDATES = tuple(library().values())
+SOUND = hums(160)
+
+
+def test_the_best_at_made_up_faults_is_chosen_and_the_choice_repeats() -> None:
+    first = choose(CANDIDATES, [SOUND], 6.0, seed=1)
+    assert first == choose(CANDIDATES[::-1], [SOUND[:96], SOUND[96:]], 6.0, seed=1)
+    assert set(first.proxy_auc) == {spec.name for spec in CANDIDATES}
+    assert first.proxy_auc[first.spec.name] == max(first.proxy_auc.values())
+    assert all(0.5 < auc <= 1 for auc in first.proxy_auc.values())
+
+
+def test_free_levels_ask_for_the_view_of_their_variation() -> None:
+    """More levels that change on their own than a network has factors hide faults from means."""
+    rng = np.random.default_rng(0)
+    levels = np.repeat(rng.normal(size=(160, 1, 32)), 4, axis=2)
+    free = (levels + 0.2 * rng.normal(size=(160, 32, 128))).astype(np.float32)
+    assert choose(CANDIDATES, [free], 6.0, seed=1).spec.name == "transient"
+    still = 0.5 * rng.normal(size=free.shape).astype(np.float32)
+    assert choose(CANDIDATES, [still], 6.0, seed=1).spec.name == "steady"
+
+
+def test_with_too_little_sound_the_first_is_taken() -> None:
+    found = choose(CANDIDATES, [SOUND[: 3 * SEGMENT + 1]], 6.0, seed=1)
+    assert (found.spec, found.proxy_auc) == (CANDIDATES[0], {})
+
+
+def test_much_sound_is_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "MAX_SEGMENTS", 5)
+    kept = choice._segments(SOUND)
+    assert len(kept) == 5 * SEGMENT
+    np.testing.assert_array_equal(kept[:SEGMENT], SOUND[:SEGMENT])
+    np.testing.assert_array_equal(kept[-SEGMENT:], SOUND[-SEGMENT:])
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_every_fault_changes_what_is_heard(fault) -> None:
+    sound = SOUND[:SEGMENT].copy()
+    fault(sound, np.random.default_rng(3))
+    changed = np.abs(sound - SOUND[:SEGMENT]).max(axis=(1, 2))
+    assert (changed > 0.1).all()
+
+
+def test_the_default_detector_learns_what_it_chose() -> None:
+    chosen = get("default", None)  # type: ignore[arg-type]  # no network depends on the task
+    assert not chosen.seeded
+    assert "steady, transient" in chosen.summary
+    fitted = chosen.fit(SOUND[:128], SOUND[128:], seed=1)
+    clips = np.repeat([0, 1], 16)
+    expected = get("steady", None).fit(SOUND[:128], SOUND[128:], seed=2)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(
+        fitted.scores(SOUND[:32], clips), expected.scores(SOUND[:32], clips)
+    )
+    assert fitted.params == 1612

@@ -1,7 +1,7 @@
 """No unaligned access, which the model of the Cortex-M7 has no price for: QEMU traps each of them.
 
-Unicorn's Cortex-M7 knows no trap; QEMU's obeys CCR.UNALIGN_TRP (ARMv7-M ARM B3.2.8), which a wrapper
-around the call sets. The instructions are the same as on the board.
+Unicorn's Cortex-M7 knows no trap; QEMU's obeys CCR.UNALIGN_TRP (ARMv7-M ARM B3.2.8), which is set
+around the call. The instructions are the same as on the board.
 """
 
 import shutil
@@ -64,12 +64,9 @@ def link(
     firmware.write_sources(files | codegen.linker_files(linker_context(BOARD, "qemu")), source)
     (source / "trap.c").write_text(TRAP.format(**trap))
     sources = toolchain.program_sources(BOARD, "qemu", trap["app"])
+    support = [path for path in sources if path.stem != trap["app"]]
     return toolchain.get(compiler, BOARD).link(
-        [
-            *sorted(source.glob("*.c")),
-            *(s for s in sources if s.name != f"{trap['app']}.c"),
-            *extra,
-        ],
+        [*sorted(source.glob("*.c")), *support, *extra],
         [
             source,
             *toolchain.program_includes(BOARD, "qemu"),

@@ -2,8 +2,8 @@
 
 Candidates learn from a part of the normal windows and are judged on the rest, as it is and with
 made-up faults in it: bands that are louder or softer, a tone, recurring knocks, a level that
-flutters, a pitch that is off. The one that tells these apart best on average is chosen. That such
-faults are like real ones is an assumption; that the comparison is fair is not.
+flutters, a pitch that is off. The one that tells these apart best on average is chosen, the first
+candidate unless another is clearly ahead. That such faults are like real ones is an assumption.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ from outliernets.view import Windows
 FOLDS = 3  #: parts of the normal windows; each is judged once by what the others taught
 SEGMENT = 8  #: windows that follow one another and get one made-up fault
 REPEATS = 3  #: faults of each kind per segment
+MARGIN = 0.02  #: by which another must be ahead of the first: made-up faults are no real ones
 MIN_SEGMENTS = 4  #: in all; with less sound the first candidate is taken
 MAX_SEGMENTS = 240  #: that are looked at, half an hour; evenly chosen where there are more
 
@@ -39,6 +40,8 @@ def choose(
     candidates: Sequence[DetectorSpec], normal: Sequence[Windows], clip_sigma: float, seed: int
 ) -> Choice:
     """Return the best of ``candidates``, whose networks are solved, for ``normal`` sound.
+
+    The first one is the usual choice: others have to be ahead of it by MARGIN.
 
     ``normal``: windows [n, 32, 128] in the order they were heard. Same arguments, same choice.
     """
@@ -59,7 +62,9 @@ def choose(
         for spec in candidates:
             areas[spec.name] += _areas(spec, windows[~held], judged, faulty, clips, clip_sigma)
     means = {name: float(np.mean(found)) for name, found in areas.items()}
-    return Choice(max(candidates, key=lambda spec: means[spec.name]), means)
+    best = max(candidates, key=lambda spec: means[spec.name])
+    first = candidates[0]
+    return Choice(best if means[best.name] > means[first.name] + MARGIN else first, means)
 
 
 def _segments(windows: Windows) -> Windows:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from outliernets.errors import DataError
 from outliernets.nets.space import ArchSpec
 from outliernets.train.fit import reconstruct
-from outliernets.train.quantize import MIN_CALIBRATION, quantize, stretched, to_int8
+from outliernets.train.principal import solve
+from outliernets.train.quantize import MIN_CALIBRATION, quantize, stretched, to_int8, widened
 from tests.keras_models import random_model, smooth_windows
 
 Floats = NDArray[np.float32]
@@ -137,6 +138,30 @@ def test_any_keras_model_converts() -> None:
     model = keras.Model(source, values)
     samples = np.random.default_rng(0).normal(size=(16, 6, 5, 3)).astype(np.float32)
     assert op_names(to_int8(model, samples)) == ["PAD", "AVERAGE_POOL_2D"]
+
+
+def test_sound_louder_than_calibration_does_not_saturate(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    calm = (random.normal(size=(60, 4)) @ random.normal(size=(4, 32))).astype(np.float32)[:, None]
+    limit = float(3 * np.abs(calm).max())
+    model = solve(ArchSpec("linear", "linear", (32, 4)), calm)
+    quantize(model, calm, tmp_path / "net.tflite", limit)
+    loud = 2.5 * calm[:4]
+    expected = reconstruct(model, loud)
+
+    def error(content: bytes) -> float:
+        return float(np.abs(run_on_tflm(content, loud) - expected).mean())
+
+    widely = error((tmp_path / "net.tflite").read_bytes())
+    assert widely < 0.02 * np.abs(expected).max()
+    assert widely < 0.3 * error(to_int8(model, calm, limit))
+
+
+def test_widening_adds_louder_windows_within_the_limit() -> None:
+    windows = smooth_windows(3)
+    result = widened(windows, 6.0)
+    np.testing.assert_array_equal(result[:3], windows)
+    np.testing.assert_array_equal(result[3:], np.clip(3 * windows, -6, 6))
 
 
 def test_stretching_moves_only_the_extremes() -> None:

@@ -19,7 +19,6 @@ STATISTICS = ("mean", "deviation", "maximum")
 SPREAD = 6.0  #: a fitted view covers this many times the root mean square of what it learned
 MIN_SPREAD = 0.05  #: of a view that hardly varies
 BLOCK = 1024  #: windows looked at in one go
-FURTHER = 3.0  #: times as far from normal as what was learned: what int8 networks must bear
 ROOT_BITS = 3  #: fraction bits of frames * deviation
 GAIN_BITS = 20  #: fraction bits of the gains
 MAX_FRAMES = 64  #: frames * squares, with their fraction bits, fit 32 bits
@@ -129,17 +128,6 @@ class View:
             return windows  # clipped already, and perhaps too many to be copied
         parts = [self._applied(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
         return np.concatenate(parts) if parts else self._applied(windows)
-
-    def beyond(self, windows: Windows) -> Windows:
-        """Return the view of windows, and of sound further from normal than any of them.
-
-        A network that is quantised by what it learned from alone saturates at faults. Statistics go
-        through few layers and can afford the coarser steps; whole windows stay as they are.
-        """
-        seen = self.apply(windows)
-        if not self.spec.parts:
-            return seen
-        return np.concatenate([seen, np.clip(FURTHER * seen, -self.limit, self.limit)])
 
     def _applied(self, windows: Windows) -> Windows:
         values = self.spec.raw(windows)

@@ -205,7 +205,7 @@ def quantize_stage(config: BuildConfig, work: Work) -> None:
     train = _windows(work, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(train))[:CALIBRATION_WINDOWS]
     found = learned.load(work.inputs["train"])
-    quantize(found.model, found.view.beyond(train[np.sort(chosen)]), path, found.view.limit)
+    quantize(found.model, found.view.apply(train[np.sort(chosen)]), path, found.view.limit)
     integers = plans_of(config, {**work.inputs, "quantize": work.folder})
     scores = {}
     for name in ("test", "held_out"):

@@ -65,7 +65,7 @@ def test_many_windows_are_scored_in_parts_that_end_with_a_clip() -> None:
 def test_integers_follow_the_floats(spec: DetectorSpec, tmp_path) -> None:
     found = learn(spec)
     path = tmp_path / "model.tflite"
-    quantize(found.model, found.view.beyond(TRAIN), path, found.view.limit)
+    quantize(found.model, found.view.apply(TRAIN), path, found.view.limit)
     numbers = (found.view, found.score.normal)
     integers = fixed.plans(spec, numbers, MelConfig(), STANDARD, read(path))
     sums = fixed.twin(integers, path).sums(fixed.rows_of(TEST, integers.row), CLIPS)

@@ -81,6 +81,7 @@ const uint32_t capture_cycles_per_sample = CLOCK_CORE_HZ / 1000000U * VCO_PER_FR
 #define DMA_IRQ 70U
 
 static uint32_t length; /* of the round, in samples */
+static volatile uint32_t halves;
 
 static void connect_pins(void)
 {
@@ -167,6 +168,8 @@ void capture_start(uint32_t slot, volatile int16_t *samples, uint32_t n)
 
 uint32_t capture_position(void) { return (length - DMA_S7NDTR) % length; }
 
+uint32_t capture_halves(void) { return halves; }
+
 bool capture_is_whole(void)
 {
     return (DMA_S7CR & DMA_CR_EN) != 0U && (SAI_SR(SAI_B) & SAI_SR_OVRUDR) == 0U;
@@ -174,9 +177,10 @@ bool capture_is_whole(void)
 
 void DMA2_Stream7_IRQHandler(void);
 
-/* Its only purpose is to end a sleep: what has come stands in the stream's own counter. */
+/* It ends a sleep. How many samples have come stands in the stream's own counter. */
 void DMA2_Stream7_IRQHandler(void)
 {
+    halves = halves + 1U;
     DMA_HIFCR = DMA_FLAGS_7;
     (void)DMA_HISR; /* the flags are down before this returns, or it would be called again */
 }

@@ -23,6 +23,9 @@ void capture_start(uint32_t slot, volatile int16_t *samples, uint32_t n);
 /** The place of the next sample, 0 to n - 1. */
 uint32_t capture_position(void);
 
+/** A number that changes with every half of a round; by less than one for each, if the core has waited. */
+uint32_t capture_halves(void);
+
 /** Whether every sample since capture_start() has come to memory. */
 bool capture_is_whole(void);
 

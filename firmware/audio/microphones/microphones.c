@@ -14,29 +14,32 @@ const char audio_name[] = "microphones";
 
 #define CACHE_LINE 32U
 #define GUARD 64U /* samples DMA is about to overwrite, which are not read any more: 4 ms */
-#define SLACK (AUDIO_RING / 16U)
 
 /* The samples begin at a line of the cache, and share none with anything else. */
 static _Alignas(CACHE_LINE) audio_ring_t ring;
 _Static_assert(offsetof(audio_ring_t, samples) % CACHE_LINE == 0U && sizeof ring % CACHE_LINE == 0U,
                "samples have lines of the cache of their own");
 static const char *error = "not started";
-static uint32_t last; /* bsp_cycles() when it was looked last */
+static struct { /* when it was looked last */
+    uint32_t cycles;
+    uint32_t halves;
+} last;
 
 static uint32_t cycles_since_last(void)
 {
     const uint32_t now = bsp_cycles();
-    const uint32_t passed = now - last;
-    last = now;
+    const uint32_t passed = now - last.cycles;
+    last.cycles = now;
     return passed;
 }
 
-/* Full rounds within `samples` by the clock, of which the stream's counter shows `seen`. The clock may stand still
- * while the core sleeps, which is half a round at most: so it is rounded up, but for what rounding makes of it. */
+/* Full rounds within `samples` by the clock, of which the stream's counter shows `seen`; none if it stands still. */
 static uint32_t rounds(uint32_t samples, uint32_t seen)
 {
-    const uint32_t most = samples + AUDIO_RING - SLACK;
-    return most < seen ? 0U : (most - seen) / AUDIO_RING;
+    const bool turns = capture_halves() != last.halves;
+    last.halves = capture_halves();
+    const uint32_t nearest = samples + AUDIO_RING / 2U;
+    return turns && nearest >= seen ? (nearest - seen) / AUDIO_RING : 0U;
 }
 
 /* Begin at the start of the ring; numbers of samples go on at a multiple of its size. */
@@ -107,6 +110,7 @@ size_t audio_read(int16_t *pcm, size_t n)
     const uint32_t waiting = ring.written - ring.taken;
     if (waiting == 0U) {
         WAIT_FOR_EVENT(); /* half a round, or a byte on the serial line */
+        follow();         /* at once: the cycle counter may have stood still, and was right until here */
         return 0;
     }
     const uint32_t count = waiting < n ? waiting : (uint32_t)n;

@@ -54,11 +54,11 @@ static const setting_t settings[] = {
     {0x0405, 0x01E0},
 };
 
-/* At least so long: a turn takes a cycle or more. */
+/* At least so long: eight instructions take four cycles or more, for the core begins two at once at most. */
 static void delay_ms(uint32_t ms)
 {
-    for (uint32_t left = ms * (CLOCK_CORE_HZ / 1000U); left > 0U; left--) {
-        __asm__ volatile("nop");
+    for (uint32_t left = ms * (CLOCK_CORE_HZ / 1000U / 4U); left > 0U; left--) {
+        __asm__ volatile("nop; nop; nop; nop; nop; nop; nop; nop");
     }
 }
 

@@ -99,6 +99,10 @@ class Sai(Device):
         if offset == _B + _CR1 and (before ^ value) & _SAIEN:
             self._slots = self._enabled_slots() if value & _SAIEN else []
 
+    def overrun(self) -> None:
+        """Lose a sample, as when nobody takes it in time."""
+        self._overrun = True
+
     def advance(self) -> None:
         """Let the samples come that are due."""
         due = int((self.bus.now() - self._began) / self._period)

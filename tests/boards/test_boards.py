@@ -174,6 +174,18 @@ def test_a_mistake_in_hot_memory_is_named(
         boards.load(write(tmp_path, text))
 
 
+def test_sources_of_sound(tmp_path: Path) -> None:
+    assert boards.load("stm32f746").audio == ("microphones",)
+    assert boards.load(write(tmp_path, SMALL)).audio == ()
+    for audio, message in (
+        ('["radio"]', r"small\.toml: audio names 'radio', .* \(line, mailbox, microphones\)"),
+        ("[1]", "audio names 1"),
+        ('"line"', "audio must be a list, not a string"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            boards.load(write(tmp_path, f"audio = {audio}\n" + SMALL))
+
+
 def test_linux_needs_no_linker_script() -> None:
     assert boards.linker_context(boards.load("cortex-a72"), "unicorn") is None
 

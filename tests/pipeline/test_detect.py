@@ -69,7 +69,9 @@ def test_what_it_needs(report):
 
 
 @pytest.mark.parametrize(
-    ("audio", "target"), [("mailbox", "unicorn"), ("line", "qemu")], ids=["mailbox", "qemu"]
+    ("audio", "target"),
+    [("mailbox", "unicorn"), ("microphones", "unicorn"), ("line", "qemu")],
+    ids=["mailbox", "microphones", "qemu"],
 )
 def test_every_target_says_the_same(folder, lines, audio, target):
     if target == "qemu" and not shutil.which("qemu-system-arm"):
@@ -106,6 +108,8 @@ def test_a_stream_of_ones_own(folder, tmp_path):
     [
         ({"audio": "radio"}, None, ConfigError, "'radio'; give one of line, mailbox"),
         ({"audio": "mailbox"}, "qemu", ConfigError, "cannot write the mailbox's memory"),
+        ({"audio": "microphones"}, "qemu", ConfigError, "target qemu has no microphones"),
+        ({"audio": "microphones"}, "/dev/ttyACM0", ConfigError, "hear its room, not the stream"),
         (
             {"false_alarms_per_hour": 0.0},
             None,

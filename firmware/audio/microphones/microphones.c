@@ -2,7 +2,8 @@
  *
  * DMA writes into the ring, so nothing has to be done in time: as long as less than the ring holds is waiting, nothing
  * is lost. How far it has come is told by the stream's counter, and how often it went round meanwhile, should the core
- * have waited for a quarter of a second (as for an erased sector of flash), by the cycle counter. */
+ * have waited for a quarter of a second (as for an erased sector of flash), by the cycle counter. The core sleeps
+ * between halves of the ring: all other clocks go on then, also that of DTCM (RM0385 5.3.15, after reset). */
 #include "audio.h"
 #include "bsp.h"
 #include "capture.h"

@@ -1,4 +1,5 @@
-/* See wm8994.h. Registers: data sheet of the WM8994, rev. 4.6; R257 to R2071 and the wait as in ST's driver. */
+/* See wm8994.h. Registers are those of the WM8994's data sheet, rev. 4.6; the corrections and the wait for VMID are
+ * what ST's driver for this board has. */
 #include "wm8994.h"
 
 #include <stddef.h>
@@ -20,7 +21,7 @@ typedef struct {
 /* In this order. What is not here keeps its value after reset: no output, no compressor, no automatic gain. */
 static const setting_t settings[] = {
     {RESET, 0x0000},
-    /* Corrections of the chip, from the maker's errata: open, correct, close. */
+    /* Corrections of the chip that the data sheet does not have: open, correct, close. */
     {0x0102, 0x0003},
     {0x0817, 0x0000},
     {0x0102, 0x0000},

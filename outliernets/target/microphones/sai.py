@@ -100,7 +100,7 @@ class Sai(Device):
             self._slots = self._enabled_slots() if value & _SAIEN else []
 
     def overrun(self) -> None:
-        """Lose a sample, as when nobody takes it in time."""
+        """Say that a sample was lost; those behind it come (33.3.13)."""
         self._overrun = True
 
     def advance(self) -> None:
@@ -110,7 +110,7 @@ class Sai(Device):
         if not len(new):
             return
         self._heard += len(new)
-        if not self._slots or self._overrun:
+        if not self._slots:
             return
         if self._dma.runs and self._registers[_B + _CR1] & _DMAEN:
             self._dma.take(self._frames(new))

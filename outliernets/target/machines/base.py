@@ -28,7 +28,7 @@ CPU_MODELS = {
 }
 TX_BYTES = 1 << 20  #: sent bytes that are kept before Python takes them
 SLICE = 200_000_000  #: instructions after which Python may look for Ctrl-C
-_NOWHERE = 0xFFFF_FFFE  # an address no program reaches: unicorn wants one to stop at
+UNTIL = 0xFFFF_FFFE  #: an address no program reaches: unicorn wants one to stop at
 NEVER = 1 << 62  #: a time that does not come
 _PATIENCE = 2  # times in a row that a program asks for bytes in vain before it is said to wait
 
@@ -184,7 +184,7 @@ class Machine(ABC):
         names = self._native.State
         self._state[names.REASON] = self._native.Reason.NONE
         try:
-            self._uc.emu_start(self._pc, _NOWHERE)
+            self._uc.emu_start(self._pc, UNTIL)
         except unicorn.UcError as error:
             if not self._mend():
                 raise TargetError(self._crash(str(error))) from error
@@ -273,9 +273,9 @@ class Machine(ABC):
             (names.CODE, self._code),
         ):
             self._state[name] = array.ctypes.data
-        self._native_hook(unicorn.UC_HOOK_BLOCK, self._native.on_block.address)
+        self.block_hook = self._native_hook(unicorn.UC_HOOK_BLOCK, self._native.on_block.address)
 
-    def _native_hook(self, kind: int, callback: int) -> None:
+    def _native_hook(self, kind: int, callback: int) -> int:
         handle = ctypes.c_size_t(0)
         status = self._library.uc_hook_add(
             self._uc._uch,
@@ -288,6 +288,7 @@ class Machine(ABC):
         )
         if status:
             raise TargetError(f"unicorn refused a hook (error {status})")
+        return int(handle.value or 0)
 
     def _drain(self) -> bytes:
         names = self._native.State

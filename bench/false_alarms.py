@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 1.0, 10.0])
     parser.add_argument("--detector", help="name or TOML file; chosen by normal sound if not given")
+    parser.add_argument("--arch", help="network of the paper's detector")
     parser.add_argument("--steps", type=int, help="of training, if the detector has a network")
     parser.add_argument("--out", type=Path, default=Path("build/false_alarms"))
     chosen = parser.parse_args()
@@ -118,7 +119,11 @@ def main() -> None:
     print("| --- | --- | --- | --- |", flush=True)
     for name in chosen.tasks:
         config = BuildConfig(
-            Task.parse(name), detector=chosen.detector, steps=chosen.steps, out=chosen.out
+            Task.parse(name),
+            detector=chosen.detector,
+            arch=chosen.arch,
+            steps=chosen.steps,
+            out=chosen.out,
         )
         folders, window = trained(config), config.mel.window_ms / 1000
         sums = heard(config, folders, chosen.hours)

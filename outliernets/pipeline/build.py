@@ -64,7 +64,7 @@ class _Stages:
                 lambda work: learning.data_stage(self.dataset, work),
             ),
             self.stage(
-                "features", ("data",), lambda: [config.mel, config.seed],
+                "features", ("data",), lambda: [learning.LAYOUT, config.mel, config.seed],
                 lambda work: learning.features_stage(config, work),
             ),
             self.stage(

@@ -28,6 +28,7 @@ from outliernets.train.fit import Recipe, hold_out
 from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize
 
 MODEL = "model.tflite"
+LAYOUT = 2  #: of the files of the features stage; another number makes old ones stale
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
 THRESHOLD_QUANTILE = 0.99  #: of the held-out normal windows' int8 scores

@@ -163,7 +163,8 @@ def _record(folder: Path, key: str, seconds: float, facts: dict[str, Any]) -> di
     files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in files:
-        digest.update(name.encode() + hashlib.sha256((folder / name).read_bytes()).digest())
+        with (folder / name).open("rb") as file:
+            digest.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
     return {
         "key": key,
         "digest": digest.hexdigest(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outliernets.report.tables import markdown
-from outliernets.report.text import columns
+from outliernets.report.text import columns, sound
 
 Comparison = Mapping[str, Any]
 _LEVELS = ("clip", "window")
@@ -43,10 +43,9 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
 
 
 def _title(comparison: Comparison) -> str:
-    clips, kind = comparison["clips"], comparison["data"]
-    sound = "simulated sound" if kind == "simulated" else f"recordings, {kind} layout"
+    clips = comparison["clips"]
     return (
-        f"{comparison['task']} ({sound}): {clips['train']} training clips, "
+        f"{comparison['task']} ({sound(comparison)}): {clips['train']} training clips, "
         f"{clips['test_normal']} + {clips['test_abnormal']} test clips"
     )
 

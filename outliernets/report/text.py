@@ -6,6 +6,7 @@ from typing import Any
 from outliernets.report.timing import energy_rows, estimate_text
 
 LEGS = {"float": "float (Keras)", "int8": "int8 (TFLM)", "target": "on target"}
+USUAL_SPLIT = "mimii"
 
 
 def as_text(report: Mapping[str, Any]) -> str:
@@ -17,7 +18,7 @@ def as_text(report: Mapping[str, Any]) -> str:
 
 def _build_table(report: Mapping[str, Any]) -> str:
     """Return the report of a build for people."""
-    title = f"{report['task']} on {report['board']} ({_sound(report)}): {report['verdict']}"
+    title = f"{report['task']} on {report['board']} ({sound(report)}): {report['verdict']}"
     parts = [title, "", *_auc_rows(report), "", *columns(_figures(report))]
     parts += [f"FAIL: {line}" for line in report["failures"]]
     return "\n".join(parts)
@@ -26,7 +27,7 @@ def _build_table(report: Mapping[str, Any]) -> str:
 def _evaluation_table(report: Mapping[str, Any]) -> str:
     clips = report["clips"]
     title = (
-        f"{report['task']} ({_sound(report)}): {clips['train']} training clips, "
+        f"{report['task']} ({sound(report)}): {clips['train']} training clips, "
         f"{clips['test_normal']} + {clips['test_abnormal']} test clips"
     )
     return "\n".join([title, "", *_auc_rows(report), "", f"model: {report['model']}"])
@@ -171,9 +172,11 @@ def _detector(detector: Mapping[str, Any]) -> str:
     return text + chosen
 
 
-def _sound(report: Mapping[str, Any]) -> str:
-    kind = report["data"]
-    return "simulated sound" if kind == "simulated" else f"recordings, {kind} layout"
+def sound(report: Mapping[str, Any]) -> str:
+    """Say what kind of sound it was, and how it was split where that is not as usual."""
+    kind, split = report["data"], report["clips"].get("split", USUAL_SPLIT)
+    text = "simulated sound" if kind == "simulated" else f"recordings, {kind} layout"
+    return text if split == USUAL_SPLIT else f"{text}, split by {split}"
 
 
 def _stack(footprint: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ class _Run:
         self._held_out = held_out[..., None]
         self._windows = windows[..., None]
         self._random = np.random.default_rng(seed)
-        self._zero_loss = float(np.var(windows))
+        self._zero_loss = _variance(windows)
         self._best_weights = self.model.get_weights()
         self._step, self._loss = _compiled(spec, self.model, recipe)
 
@@ -221,8 +221,16 @@ def _refuse_unusable(spec: ArchSpec, windows: Floats, role: str) -> None:
         raise DataError(
             f"{role} windows must be [n, {rows}, {columns}] with n >= 1, got {windows.shape}"
         )
-    if not np.isfinite(windows).all():
+    # A sum is finite if all of it is, and makes no copy of what may not fit the memory.
+    if not np.isfinite(np.sum(windows, dtype=np.float64)):
         raise DataError(f"{role} windows contain NaN or infinite values")
+
+
+def _variance(windows: Floats, block: int = 1024) -> float:
+    """Return the variance over all values, without a copy of them all."""
+    blocks = [windows[i : i + block] for i in range(0, len(windows), block)]
+    mean = sum(float(np.sum(b, dtype=np.float64)) for b in blocks) / windows.size
+    return sum(float(np.sum((b - mean) ** 2, dtype=np.float64)) for b in blocks) / windows.size
 
 
 def _derived(seed: int, attempt: int) -> int:

@@ -17,6 +17,7 @@ REPORT = {
     "verdict": "PASS",
     "failures": [],
     "arch": {"arch": "fan-686", "params": 686, "macs": 1391616},
+    "clips": {"split": "mimii"},
     "detector": {
         "name": "paper", "view": "the window", "score": "mean square", "proxy_auc": {},
     },
@@ -58,6 +59,12 @@ def test_a_detector_that_was_chosen_says_from_what():
     assert "paper: the window; mean square\n" in as_text(chosen)
     chosen["detector"]["proxy_auc"] = {"steady": 0.81, "transient": 0.7}
     assert "(chosen by made-up faults, AUC: steady 0.810, transient 0.700)" in as_text(chosen)
+
+
+def test_an_unusual_split_is_named():
+    blocks = REPORT | {"clips": {"split": "blocks=20"}, "data": "mimii"}
+    assert "(recordings, mimii layout, split by blocks=20)" in as_text(blocks)
+    assert "split" not in as_text(REPORT)
 
 
 def test_all_within_budget():

@@ -240,7 +240,8 @@ def test_every_register_the_firmware_names_is_in_the_platform(platform_text: str
         for path in (resources.firmware() / "bsp" / folder).glob("*.[ch]"):
             named |= {int(n, 16) for n in re.findall(r"\b(0x[4E]00[0-9A-F]{5})U", path.read_text())}
     assert len(named) > 20
-    unused = {0x40020C00}  # GPIOD: another board's UART
+    # GPIOD: another board's UART. GPIOG, GPIOH: the microphones, whose SAI Renode does not have.
+    unused = {0x40020C00, 0x40021800, 0x40021C00}
     places = [p for all_ in parse_platform(platform_text).ranges().values() for p in all_]
     missing = [a for a in named if not any(first <= a < end for first, end in places)]
     assert {hex(a) for a in missing} <= {hex(a) for a in unused}

@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 .PHONY: demo test fast lint install install-dev clean
 
 demo: install
-	$(BIN)/ongen build --task fan/06/6dB --board stm32f746
+	$(BIN)/ongen build --task fan/06/6dB --board stm32f746 --budget budgets.toml
 
 test: install-dev
 	$(BIN)/pytest $(PYTEST_ARGS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from outliernets.nets.layers import Layer, Stack
+from outliernets.nets.layers import INPUT_SHAPE, Layer, Stack
 
 Widths = Sequence[int]
 LINEAR = "linear"
@@ -14,11 +14,12 @@ class Family:
     """A prototype with free widths.
 
     ``groups`` names the widths in order, with how many there are of each; ``draw`` turns all of
-    them into layers.
+    them into layers, for an input of so many rows. ``rows``: what the input may have, usual first.
     """
 
     groups: tuple[tuple[str, int], ...]
-    draw: Callable[[Widths], tuple[Layer, ...]]
+    draw: Callable[[Widths, int], tuple[Layer, ...]]
+    rows: tuple[int, ...] = (INPUT_SHAPE[0],)
 
     @property
     def size(self) -> int:
@@ -26,9 +27,9 @@ class Family:
         return sum(count for _, count in self.groups)
 
 
-def _fan(widths: Widths) -> tuple[Layer, ...]:
-    """Seven separable 3x3 convolutions around a pooled 8 x 8 core; no dense latent."""
-    net = Stack()
+def _fan(widths: Widths, rows: int) -> tuple[Layer, ...]:
+    """Seven separable 3x3 convolutions around a pooled core, 8 x 8 of 32 rows; no dense latent."""
+    net = Stack((rows, *INPUT_SHAPE[1:]))
     for i, size in enumerate([(1, 2), (1, 2), (4, 4)]):
         net.separable(f"enc{i + 1}", widths[i])
         net.max_pool(f"pool{i + 1}", size)
@@ -39,7 +40,7 @@ def _fan(widths: Widths) -> tuple[Layer, ...]:
     return tuple(net.layers)
 
 
-def _slider(widths: Widths) -> tuple[Layer, ...]:
+def _slider(widths: Widths, rows: int) -> tuple[Layer, ...]:
     """Five strided convolutions, a latent vector, a dense seed image and five upsamplings."""
     encoder, latent, seed, decoder = widths[:5], widths[5], widths[6], widths[7:]
     net = Stack()
@@ -55,7 +56,7 @@ def _slider(widths: Widths) -> tuple[Layer, ...]:
     return tuple(net.layers)
 
 
-def _cae(widths: Widths) -> tuple[Layer, ...]:
+def _cae(widths: Widths, rows: int) -> tuple[Layer, ...]:
     """CAE-MCS of Ribeiro et al. 2020: normalised 5x5 and 3x3 convolutions, transposed back."""
     encoder, latent, decoder = widths[:5], widths[5], widths[6:]
     shape = [(5, (1, 2)), (5, (1, 2)), (5, (2, 2)), (3, (2, 2)), (3, (2, 2))]
@@ -70,19 +71,19 @@ def _cae(widths: Widths) -> tuple[Layer, ...]:
     return tuple(net.layers)
 
 
-def _linear(widths: Widths) -> tuple[Layer, ...]:
+def _linear(widths: Widths, rows: int) -> tuple[Layer, ...]:
     """Two linear layers, down to ``factors`` numbers and back; solved rather than trained."""
     bands, factors = widths
-    net = Stack((1, bands, 1))
+    net = Stack((rows, bands, 1))
     net.dense("factors", (1, factors, 1), relu=False)
     net.dense("out", (1, bands, 1), relu=False)
     return tuple(net.layers)
 
 
-def _dense(widths: Widths) -> tuple[Layer, ...]:
+def _dense(widths: Widths, rows: int) -> tuple[Layer, ...]:
     """Three layers down to a linear latent vector and back; reads one row of bands."""
     bands, encoder, latent, decoder = widths
-    net = Stack((1, bands, 1))
+    net = Stack((rows, bands, 1))
     net.dense("enc", (1, encoder, 1), relu=True)
     net.dense("latent", (1, latent, 1), relu=False)
     net.dense("dec", (1, decoder, 1), relu=True)
@@ -91,9 +92,9 @@ def _dense(widths: Widths) -> tuple[Layer, ...]:
 
 
 FAMILIES = {
-    "fan": Family((("encoder", 3), ("decoder", 3)), _fan),
+    "fan": Family((("encoder", 3), ("decoder", 3)), _fan, (32, 16, 8, 4)),
     "slider": Family((("encoder", 5), ("latent", 1), ("seed", 1), ("decoder", 4)), _slider),
     "cae": Family((("encoder", 5), ("latent", 1), ("decoder", 4)), _cae),
-    "dense": Family((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense),
-    LINEAR: Family((("bands", 1), ("factors", 1)), _linear),
+    "dense": Family((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense, (1,)),
+    LINEAR: Family((("bands", 1), ("factors", 1)), _linear, (1,)),
 }

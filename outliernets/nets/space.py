@@ -18,13 +18,14 @@ _LARGEST_WIDTH = 4096
 class ArchSpec:
     """A network architecture: plain data, comparable and hashable.
 
-    ``widths`` lists the channels in the order the family names them (``FAMILIES``). A family or
-    widths that do not exist raise ConfigError.
+    ``widths`` lists the channels in the order the family names them (``FAMILIES``). ``rows`` are
+    those of the input, None for the family's usual. What does not exist raises ConfigError.
     """
 
     name: str
     family: str
     widths: tuple[int, ...]
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         family = _family(self.family, self.name)
@@ -32,6 +33,11 @@ class ArchSpec:
             raise ConfigError(
                 f"network '{self.name}': family {self.family} takes {family.size} widths "
                 f"({_form(family)}), got {len(self.widths)}"
+            )
+        if self.rows is not None and self.rows not in family.rows:
+            allowed = ", ".join(map(str, family.rows))
+            raise ConfigError(
+                f"network '{self.name}': family {self.family} reads {allowed} rows, not {self.rows}"
             )
         for width in self.widths:
             if not 1 <= width <= _LARGEST_WIDTH:
@@ -42,7 +48,8 @@ class ArchSpec:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The layers from input to output."""
-        return FAMILIES[self.family].draw(self.widths)
+        family = FAMILIES[self.family]
+        return family.draw(self.widths, self.rows or family.rows[0])
 
     @property
     def params(self) -> int:
@@ -68,6 +75,7 @@ class ArchSpec:
     def to_toml(self) -> str:
         """Return the text of a file that ``from_toml`` reads."""
         lines = [f'name = "{self.name}"', f'family = "{self.family}"']
+        lines += [] if self.rows is None else [f"rows = {self.rows}"]
         start = 0
         for group, count in FAMILIES[self.family].groups:
             values = list(self.widths[start : start + count])
@@ -89,12 +97,13 @@ class ArchSpec:
         """Read a network that stands in a table of a TOML file."""
         name, family_name = plain_text(table, "name", where), plain_text(table, "family", where)
         family = _family(family_name, where)
-        known = ["name", "family", *(group for group, _ in family.groups)]
+        known = ["name", "family", "rows", *(group for group, _ in family.groups)]
         for key in table:
             if key not in known:
                 raise ConfigError(f"{where}: unknown key '{key}'; {near_miss(key, known)}")
         widths = [w for group, count in family.groups for w in _widths(table, group, count, where)]
-        return cls(name, family_name, tuple(widths))
+        rows = _widths(table, "rows", 1, where)[0] if "rows" in table else None
+        return cls(name, family_name, tuple(widths), rows)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -58,3 +58,20 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_wrong_number_of_widths_shows_the_form() -> None:
     with pytest.raises(ConfigError, match=r"takes 6 widths \(encoder x 3, decoder x 3\), got 2"):
         ArchSpec("a", "fan", (1, 2))
+
+
+def test_a_fan_may_read_pooled_frames() -> None:
+    whole, pooled = (ArchSpec("f", "fan", (4, 5, 8, 11, 8, 4), rows) for rows in (None, 8))
+    assert (whole.input_shape, pooled.input_shape) == ((32, 128), (8, 128))
+    assert pooled.params == whole.params
+    assert pooled.macs * 4 == whole.macs
+    assert pooled.layers[-1].target == (8, 128, 1)
+    assert ArchSpec.from_toml(pooled.to_toml()) == pooled
+    assert "rows" not in whole.to_toml()
+
+
+@pytest.mark.parametrize("rows", ["5", "64", '"8"'])
+def test_rows_a_family_does_not_read_are_refused(rows: str) -> None:
+    text = zoo.get("fan-686").to_toml() + f"rows = {rows}\n"
+    with pytest.raises(ConfigError, match="family fan reads 32, 16, 8, 4 rows|must be an integer"):
+        ArchSpec.from_toml(text)

@@ -73,5 +73,5 @@ def test_a_fan_may_read_pooled_frames() -> None:
 @pytest.mark.parametrize("rows", ["5", "64", '"8"'])
 def test_rows_a_family_does_not_read_are_refused(rows: str) -> None:
     text = zoo.get("fan-686").to_toml() + f"rows = {rows}\n"
-    with pytest.raises(ConfigError, match="family fan reads 32, 16, 8, 4 rows|must be an integer"):
+    with pytest.raises(ConfigError, match=r"family fan reads 32, 16, 8, 4 rows|must be an integer"):
         ArchSpec.from_toml(text)

@@ -26,6 +26,7 @@ DIFFERENT = (
     "enable_",
     "fill_memory",
     "bsp_",
+    "USART",
     "clock_",
     "on_cycles",
     "stream_",

@@ -1,5 +1,6 @@
 """Run firmware in unicorn: the unmodified ELF, exact instruction counts, a UART at native speed."""
 
+from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -88,9 +89,7 @@ class UnicornTarget(Target):
     def version(self) -> str:
         """Return unicorn's version."""
         _require_packages()
-        import unicorn
-
-        return str(unicorn.__version__)
+        return metadata.version("unicorn")  # the module's own is that of its C library
 
     def write_memory(self, address: int, data: bytes) -> None:
         """Write into the program's memory, as a debugger does."""

@@ -99,7 +99,12 @@ def test_monitor_prints_lines_until_ctrl_c(line, options):
     ours, port = line
     command = [sys.executable, "-c", "from outliernets.cli import main; main()", "monitor", port]
     with subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What is started in the background of a script ignores Ctrl-C, and its children do.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stderr
         assert process.stdout

@@ -137,7 +137,7 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     counts, arch = report["instructions"], report["arch"]
     exact = "bit-exact" if parity["network_exact"] else "DIFFERENT"
     return [
-        ("detector", _detector(report["detector"])),
+        *_detector(report["detector"]),
         ("network", f"{arch['arch']}: {arch['params']:,} parameters, {arch['macs']:,} MAC"),
         ("target scores", f"{exact} with the integer reference ({report['windows']} windows)"),
         (
@@ -164,12 +164,13 @@ def _figures(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _detector(detector: Mapping[str, Any]) -> str:
+def _detector(detector: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say what it looks at and how it scores; and what else it was chosen from."""
-    text = f"{detector['name']}: {detector['view']}; {detector['score']}"
+    rows = [("detector", f"{detector['name']}: {detector['view']}; {detector['score']}")]
     proxies = [f"{name} {auc:.3f}" for name, auc in detector["proxy_auc"].items()]
-    chosen = f" (chosen by made-up faults, AUC: {', '.join(proxies)})" if proxies else ""
-    return text + chosen
+    if proxies:
+        rows.append(("chosen by its AUC", f"{', '.join(proxies)} on made-up faults"))
+    return rows
 
 
 def sound(report: Mapping[str, Any]) -> str:

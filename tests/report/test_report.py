@@ -56,9 +56,10 @@ def broken(path: str, value) -> list[str]:
 
 def test_a_detector_that_was_chosen_says_from_what():
     chosen = copy.deepcopy(REPORT)
-    assert "paper: the window; mean square\n" in as_text(chosen)
+    assert "  paper: the window; mean square\n" in as_text(chosen)
+    assert "made-up" not in as_text(chosen)
     chosen["detector"]["proxy_auc"] = {"steady": 0.81, "transient": 0.7}
-    assert "(chosen by made-up faults, AUC: steady 0.810, transient 0.700)" in as_text(chosen)
+    assert "  steady 0.810, transient 0.700 on made-up faults\n" in as_text(chosen)
 
 
 def test_an_unusual_split_is_named():

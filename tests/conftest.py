@@ -5,6 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: a change fails for what it changed. Timings are benchmarks.
+settings.register_profile("ongen", derandomize=True, deadline=None)
+settings.load_profile("ongen")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

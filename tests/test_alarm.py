@@ -97,7 +97,7 @@ def configs(draw: st.DrawFn) -> AlarmConfig:
 
 
 @given(configs(), st.lists(any_score, max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_alarm_equals_its_twin(
     library: ctypes.CDLL, config: AlarmConfig, scores: list[int]
 ) -> None:
@@ -167,7 +167,7 @@ def learned_in_c(
 
 
 @given(st.lists(any_score, min_size=8, max_size=80), st.integers(1, MAX_FACTOR))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_calibration_equals_its_twin(library: ctypes.CDLL, scores: list[int], factor: int) -> None:
     config, level, last = learned_in_c(library, scores, factor)
     twin = Calibration(len(scores))
@@ -216,7 +216,7 @@ def test_impossible_calibrations_are_refused(windows: int, factor: int) -> None:
 
 
 @given(configs(), st.integers(0, 2**32 - 1), st.integers(0, 65535))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_record_is_the_same_in_both_languages_and_comes_back(
     library: ctypes.CDLL, config: AlarmConfig, model: int, windows: int
 ) -> None:
@@ -230,7 +230,6 @@ def test_a_record_is_the_same_in_both_languages_and_comes_back(
 
 
 @given(st.integers(0, 8 * 40 - 1))
-@settings(deadline=None)
 def test_a_damaged_record_is_ignored(library: ctypes.CDLL, bit: int) -> None:
     config = AlarmConfig(2**60, 2**59)
     data = bytearray(record(config, MODEL_ID, 100))

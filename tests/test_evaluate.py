@@ -35,7 +35,6 @@ def test_auc_and_pauc_are_scikit_learns() -> None:
 
 
 @pytest.mark.slow  # importing scikit-learn takes seconds
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=60))
 def test_auc_and_pauc_follow_scikit_learn_with_ties(samples: list[tuple[bool, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
@@ -102,7 +101,7 @@ clips_of_both_kinds = st.lists(
 ).filter(lambda clips: len({label for label, _ in clips}) == 2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(clips_of_both_kinds)
 def test_a_draw_is_what_repeating_its_clips_gives(clips: list[tuple[bool, list[int]]]) -> None:
     labels = np.array([label for label, _ in clips])
@@ -121,7 +120,7 @@ def test_a_draw_is_what_repeating_its_clips_gives(clips: list[tuple[bool, list[i
         assert found.window_pauc.drawn[0, i] == pytest.approx(pauc(truth, values))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=40))
 def test_auc_is_the_share_of_pairs_won(samples: list[tuple[bool, int]]) -> None:
     abnormal = np.array([s for label, s in samples if label])

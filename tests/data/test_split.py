@@ -63,7 +63,7 @@ def test_too_few_says_how_many_there_are_and_are_needed(normal: int, abnormal: i
         split(normal, abnormal)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_no_clip_is_lost_or_used_twice(normal: int, abnormal: int) -> None:
     try:
@@ -116,7 +116,7 @@ def test_nothing_to_split_into_blocks() -> None:
         blocks(0, 5, 20)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(20, 90), st.integers(1, 9))
 def test_blocks_lose_no_clip_and_use_none_twice(normal: int, size: int) -> None:
     result = blocks(normal, 2, size)

@@ -43,7 +43,7 @@ def test_ppca_ranks_as_scikit_learns_likelihood() -> None:
 
 
 @pytest.mark.slow  # importing scikit-learn takes seconds
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 40), st.integers(2, 60), st.floats(0.01, 10), st.integers(0, 99))
 def test_shrinkage_is_scikit_learns(rows: int, columns: int, scale: float, seed: int) -> None:
     covariance = pytest.importorskip("sklearn.covariance")

@@ -39,7 +39,7 @@ def test_fluctuations_cancel_in_the_bands_but_not_in_the_mean_square() -> None:
     assert of("mse", X, flutter, clips) == pytest.approx(1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.integers(1, 7), min_size=1, max_size=5),
     st.floats(0.01, 1.0),

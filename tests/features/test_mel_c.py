@@ -65,9 +65,7 @@ def test_any_hop(make_stream, hop):
     np.testing.assert_array_equal(rows, quantized_frames(pcm, plan))
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sizes=st.lists(st.integers(0, 2000), min_size=1, max_size=20).filter(any),
     length=st.integers(0, 6000),

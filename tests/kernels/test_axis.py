@@ -22,7 +22,7 @@ def axis(source: int, kernel: int, stride: int, repeat: int, same: bool) -> Axis
 
 
 @given(axes)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_folded_kernel_sums_the_same(numbers):
     a = axis(*numbers)
     if a is None:
@@ -42,7 +42,7 @@ def test_folded_kernel_sums_the_same(numbers):
 
 
 @given(axes)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_phases_come_again_after_a_period(numbers):
     a = axis(*numbers)
     if a is None:
@@ -53,7 +53,7 @@ def test_phases_come_again_after_a_period(numbers):
 
 
 @given(axes)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_kernel_cell_is_folded_once(numbers):
     a = axis(*numbers)
     if a is None:

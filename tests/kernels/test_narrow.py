@@ -45,7 +45,7 @@ def all_sums(s: Sums) -> np.ndarray:
     zero=st.integers(-128, 127),
     relu=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_form_is_exact_for_every_sum(scale, widest, heaviest, zero, relu):
     low = zero if relu else -128
     s = Sums(widest, heaviest, quantize_multiplier(scale))
@@ -76,7 +76,7 @@ def test_channels_share_the_shift_of_the_instruction():
 
 
 @given(st.lists(st.floats(1e-5, 0.4), min_size=1, max_size=6), st.integers(1, 1143))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_packed_weights_fit_16_bits(scales, heaviest):
     n = plan([Sums(90_000, heaviest, quantize_multiplier(s)) for s in scales], *RELU)
     assume(n.form is not Form.GENERAL)

@@ -25,7 +25,7 @@ problems = given(
 
 
 @problems
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_steps_are_where_the_reference_steps(real, widest, zero, relu, high):
     m, low = quantize_multiplier(real), min(zero, high) if relu else -128
     sums = np.arange(-widest, widest + 1)
@@ -38,7 +38,7 @@ def test_steps_are_where_the_reference_steps(real, widest, zero, relu, high):
 
 
 @problems
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_floor_is_exact_for_every_sum(real, widest, zero, relu, high):
     m, low = quantize_multiplier(real), min(zero, high) if relu else -128
     sums = np.arange(-widest, widest + 1)
@@ -54,7 +54,7 @@ def test_a_floor_is_exact_for_every_sum(real, widest, zero, relu, high):
 
 @pytest.mark.parametrize("name", RULES)
 @problems
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_linear_rule_is_exact_for_every_sum(name, real, widest, zero, relu, high):
     m, low = quantize_multiplier(real), min(zero, high) if relu else -128
     found = scale.linear(m, widest, zero, low, high, RULES[name])

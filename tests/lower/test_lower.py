@@ -30,7 +30,7 @@ def graphs(draw):
 
 
 @given(graphs())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tensors_alive_together_never_overlap(graph):
     plan, alive = plan_memory(graph), lifetimes(graph)
     assert set(plan.offsets) == set(alive)

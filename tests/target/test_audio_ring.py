@@ -85,7 +85,7 @@ operations = st.lists(
 
 
 @given(operations, st.sampled_from([0, 2**32 - 20]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_sample_is_read_once_or_counted_as_lost(
     library: ctypes.CDLL, steps: list[tuple[str, int]], start: int
 ) -> None:
@@ -119,7 +119,7 @@ offers = st.lists(st.tuples(st.integers(-10, 10), st.integers(0, RING)), max_siz
 
 
 @given(offers)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_line_hears_each_sample_once_and_counts_gaps(
     library: ctypes.CDLL, parts: list[tuple[int, int]]
 ) -> None:
@@ -156,7 +156,7 @@ def line_of(library: ctypes.CDLL, *fields: tuple[str, int | str]) -> bytes:
 
 
 @given(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 19).map(lambda n: 10**n)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_numbers_are_decimal(library: ctypes.CDLL, value: int) -> None:
     for near in {value, max(value - 1, 0)}:
         assert line_of(library, ("a", near)) == b'{"a":%d}\n' % near

@@ -96,7 +96,7 @@ def receive(reader: CReader | FrameReader, data: bytes, sizes: list[int]) -> lis
 
 
 @given(st.lists(st.tuples(noise, frames), max_size=4), st.lists(st.integers(1, 20), min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_frames_survive_noise_between_them_in_both_languages(
     library: ctypes.CDLL, parts: list[tuple[bytes, Frame]], sizes: list[int]
 ) -> None:
@@ -111,7 +111,7 @@ def test_frames_survive_noise_between_them_in_both_languages(
 
 
 @given(frames, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_flipped_bit_never_gives_a_wrong_frame(
     library: ctypes.CDLL, frame: Frame, data: st.DataObject
 ) -> None:
@@ -125,7 +125,6 @@ def test_a_flipped_bit_never_gives_a_wrong_frame(
 
 
 @given(st.binary(max_size=100))
-@settings(deadline=None)
 def test_crc_is_zlibs(library: ctypes.CDLL, data: bytes) -> None:
     import zlib
 

@@ -1,30 +1,104 @@
-"""The families of networks: what their widths are called and which layers they make."""
+"""The families of networks: what their members are made of, and which layers that makes.
 
-from collections.abc import Callable, Sequence
+Members of a prototype have widths that are free; those of ``chain`` list their layers.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from outliernets.nets.layers import INPUT_SHAPE, Layer, Stack
+from outliernets.errors import ConfigError
+from outliernets.nets.chain import Chain
+from outliernets.nets.layers import INPUT_SHAPE, LARGEST_WIDTH, Layer, Stack
+
+if TYPE_CHECKING:
+    from outliernets.nets.space import ArchSpec
 
 Widths = Sequence[int]
-LINEAR = "linear"
+LINEAR, CHAIN = "linear", "chain"
+
+
+class Family(Protocol):
+    """What an ArchSpec of a family says beside its name, and what it stands for."""
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """What the table of a member has in TOML."""
+
+    def read(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return the fields of an ArchSpec that stand in a table; ConfigError for nonsense."""
+
+    def write(self, spec: "ArchSpec") -> list[str]:
+        """Return lines that ``read`` reads."""
+
+    def draw(self, spec: "ArchSpec") -> tuple[Layer, ...]:
+        """Return the layers from input to output; ConfigError for what cannot be."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """A prototype with free widths.
+class Prototype:
+    """A network with free widths.
 
-    ``groups`` names the widths in order, with how many there are of each; ``draw`` turns all of
+    ``groups`` names the widths in order, with how many there are of each; ``layers`` turns all of
     them into layers, for an input of so many rows. ``rows``: what the input may have, usual first.
     """
 
     groups: tuple[tuple[str, int], ...]
-    draw: Callable[[Widths, int], tuple[Layer, ...]]
+    layers: Callable[[Widths, int], tuple[Layer, ...]]
     rows: tuple[int, ...] = (INPUT_SHAPE[0],)
 
     @property
-    def size(self) -> int:
-        """How many widths a member has."""
-        return sum(count for _, count in self.groups)
+    def keys(self) -> Sequence[str]:
+        """See Family."""
+        return ("rows", *(group for group, _ in self.groups))
+
+    def read(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """See Family."""
+        widths = [w for group, count in self.groups for w in _widths(table, group, count, where)]
+        rows = _widths(table, "rows", 1, where)[0] if "rows" in table else None
+        return {"widths": tuple(widths), "rows": rows}
+
+    def write(self, spec: "ArchSpec") -> list[str]:
+        """See Family."""
+        lines = [] if spec.rows is None else [f"rows = {spec.rows}"]
+        start = 0
+        for group, count in self.groups:
+            values = list(spec.widths[start : start + count])
+            lines.append(f"{group} = {values[0] if count == 1 else values}")
+            start += count
+        return lines
+
+    def draw(self, spec: "ArchSpec") -> tuple[Layer, ...]:
+        """See Family."""
+        where, size = f"network '{spec.name}'", sum(count for _, count in self.groups)
+        if len(spec.widths) != size:
+            form = ", ".join(f"{group} x {count}" for group, count in self.groups)
+            raise ConfigError(
+                f"{where}: family {spec.family} takes {size} widths ({form}), "
+                f"got {len(spec.widths)}"
+            )
+        if spec.rows is not None and spec.rows not in self.rows:
+            allowed = ", ".join(map(str, self.rows))
+            raise ConfigError(
+                f"{where}: family {spec.family} reads {allowed} rows, not {spec.rows}"
+            )
+        for width in spec.widths:
+            if not 1 <= width <= LARGEST_WIDTH:
+                raise ConfigError(f"{where}: width {width} is not within 1..{LARGEST_WIDTH}")
+        return self.layers(spec.widths, spec.rows or self.rows[0])
+
+
+def _widths(table: Mapping[str, Any], key: str, count: int, where: str) -> list[int]:
+    value = table.get(key)
+    values = value if count > 1 else [value]
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or any(not isinstance(v, int) or isinstance(v, bool) for v in values)
+    ):
+        form = "an integer" if count == 1 else f"a list of {count} integers"
+        raise ConfigError(f"{where}: {key} must be {form}, got {value!r}")
+    return values
 
 
 def _fan(widths: Widths, rows: int) -> tuple[Layer, ...]:
@@ -91,10 +165,11 @@ def _dense(widths: Widths, rows: int) -> tuple[Layer, ...]:
     return tuple(net.layers)
 
 
-FAMILIES = {
-    "fan": Family((("encoder", 3), ("decoder", 3)), _fan, (32, 16, 8, 4)),
-    "slider": Family((("encoder", 5), ("latent", 1), ("seed", 1), ("decoder", 4)), _slider),
-    "cae": Family((("encoder", 5), ("latent", 1), ("decoder", 4)), _cae),
-    "dense": Family((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense, (1,)),
-    LINEAR: Family((("bands", 1), ("factors", 1)), _linear, (1,)),
+FAMILIES: Mapping[str, Family] = {
+    "fan": Prototype((("encoder", 3), ("decoder", 3)), _fan, (32, 16, 8, 4)),
+    "slider": Prototype((("encoder", 5), ("latent", 1), ("seed", 1), ("decoder", 4)), _slider),
+    "cae": Prototype((("encoder", 5), ("latent", 1), ("decoder", 4)), _cae),
+    "dense": Prototype((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense, (1,)),
+    LINEAR: Prototype((("bands", 1), ("factors", 1)), _linear, (1,)),
+    CHAIN: Chain(),
 }

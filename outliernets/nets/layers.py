@@ -8,6 +8,7 @@ Pair = tuple[int, int]
 Kind = Literal["conv", "separable", "transpose_conv", "dense", "max_pool", "upsample"]
 
 INPUT_SHAPE: Shape = (32, 128, 1)  #: one log-Mel window
+LARGEST_WIDTH = 4096  #: channels, rows or columns
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,15 @@ class Stack:
         self,
         name: str,
         channels: int,
-        kernel: int = 3,
+        kernel: int | Pair = 3,
         stride: Pair = (1, 1),
         *,
         relu: bool = True,
         norm: bool = False,
     ) -> None:
         """Add a standard convolution that keeps the borders ('same')."""
-        rows, columns, _ = self.shape
-        target = (-(-rows // stride[0]), -(-columns // stride[1]), channels)
-        kernels = (kernel, kernel)
+        kernels = (kernel, kernel) if isinstance(kernel, int) else kernel
+        target = (*self._strided(stride), channels)
         self._add(Layer(name, "conv", self.shape, target, kernels, stride, relu=relu, norm=norm))
 
     def squeeze(self, name: str, channels: int, *, relu: bool) -> None:
@@ -96,10 +96,21 @@ class Stack:
         kernel = (rows, columns)
         self._add(Layer(name, "conv", self.shape, target, kernel, padding="valid", relu=relu))
 
-    def separable(self, name: str, channels: int, *, relu: bool = True) -> None:
-        """Add a 3x3 depthwise convolution followed by a 1x1 one; the bias is the latter's."""
-        target = (*self.shape[:2], channels)
-        self._add(Layer(name, "separable", self.shape, target, (3, 3), relu=relu))
+    def separable(
+        self,
+        name: str,
+        channels: int,
+        kernel: Pair = (3, 3),
+        stride: Pair = (1, 1),
+        *,
+        relu: bool = True,
+    ) -> None:
+        """Add a depthwise convolution followed by a 1x1 one; the bias is the latter's.
+
+        TensorFlow's depthwise convolution takes equal steps along rows and columns.
+        """
+        target = (*self._strided(stride), channels)
+        self._add(Layer(name, "separable", self.shape, target, kernel, stride, relu=relu))
 
     def transpose_conv(
         self, name: str, channels: int, kernel: int, stride: Pair, *, last: bool = False
@@ -135,6 +146,9 @@ class Stack:
         rows, columns, channels = self.shape
         target = (rows * factor[0], columns * factor[1], channels)
         self._add(Layer(name, "upsample", self.shape, target, factor, factor))
+
+    def _strided(self, stride: Pair) -> Pair:
+        return -(-self.shape[0] // stride[0]), -(-self.shape[1] // stride[1])
 
     def _add(self, layer: Layer) -> None:
         self.layers.append(layer)

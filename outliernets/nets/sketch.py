@@ -53,7 +53,7 @@ class _Drawing:
                 op: Op = Conv2D(layer.stride, padding, activation)
                 return self._weighted(op, layer, x, (outputs, *layer.kernel, inputs))
             case "separable":
-                depthwise = DepthwiseConv2D((1, 1), padding)
+                depthwise = DepthwiseConv2D(layer.stride, padding)
                 middle = (*layer.target[:2], inputs)
                 x = self._node(depthwise, [x, *self._kernels(x, (1, *layer.kernel, inputs), 3)],
                                self.activation(middle, relu=False))  # fmt: skip

@@ -9,9 +9,7 @@ from typing import Any, Self
 
 from outliernets.errors import ConfigError, near_miss
 from outliernets.nets.families import FAMILIES, Family
-from outliernets.nets.layers import Layer
-
-_LARGEST_WIDTH = 4096
+from outliernets.nets.layers import Layer, Pair
 
 
 @dataclass(frozen=True)
@@ -19,37 +17,24 @@ class ArchSpec:
     """A network architecture: plain data, comparable and hashable.
 
     ``widths`` lists the channels in the order the family names them (``FAMILIES``). ``rows`` are
-    those of the input, None for the family's usual. What does not exist raises ConfigError.
+    those of the input, None for the family's usual. The family ``chain`` has ``input`` (rows,
+    bands) and ``listed`` layers instead. What does not exist raises ConfigError.
     """
 
     name: str
     family: str
-    widths: tuple[int, ...]
+    widths: tuple[int, ...] = ()
     rows: int | None = None
+    input: Pair | None = None
+    listed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        family = _family(self.family, self.name)
-        if len(self.widths) != family.size:
-            raise ConfigError(
-                f"network '{self.name}': family {self.family} takes {family.size} widths "
-                f"({_form(family)}), got {len(self.widths)}"
-            )
-        if self.rows is not None and self.rows not in family.rows:
-            allowed = ", ".join(map(str, family.rows))
-            raise ConfigError(
-                f"network '{self.name}': family {self.family} reads {allowed} rows, not {self.rows}"
-            )
-        for width in self.widths:
-            if not 1 <= width <= _LARGEST_WIDTH:
-                raise ConfigError(
-                    f"network '{self.name}': width {width} is not within 1..{_LARGEST_WIDTH}"
-                )
+        _ = self.layers  # of what does not exist there are none
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The layers from input to output."""
-        family = FAMILIES[self.family]
-        return family.draw(self.widths, self.rows or family.rows[0])
+        return _family(self.family, self.name).draw(self)
 
     @property
     def params(self) -> int:
@@ -75,13 +60,7 @@ class ArchSpec:
     def to_toml(self) -> str:
         """Return the text of a file that ``from_toml`` reads."""
         lines = [f'name = "{self.name}"', f'family = "{self.family}"']
-        lines += [] if self.rows is None else [f"rows = {self.rows}"]
-        start = 0
-        for group, count in FAMILIES[self.family].groups:
-            values = list(self.widths[start : start + count])
-            lines.append(f"{group} = {values[0] if count == 1 else values}")
-            start += count
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines + FAMILIES[self.family].write(self)) + "\n"
 
     @classmethod
     def from_toml(cls, text: str, where: str = "network") -> Self:
@@ -97,13 +76,11 @@ class ArchSpec:
         """Read a network that stands in a table of a TOML file."""
         name, family_name = plain_text(table, "name", where), plain_text(table, "family", where)
         family = _family(family_name, where)
-        known = ["name", "family", "rows", *(group for group, _ in family.groups)]
+        known = ["name", "family", *family.keys]
         for key in table:
             if key not in known:
                 raise ConfigError(f"{where}: unknown key '{key}'; {near_miss(key, known)}")
-        widths = [w for group, count in family.groups for w in _widths(table, group, count, where)]
-        rows = _widths(table, "rows", 1, where)[0] if "rows" in table else None
-        return cls(name, family_name, tuple(widths), rows)
+        return cls(name, family_name, **family.read(table, where))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -121,26 +98,9 @@ def _family(name: str, where: str) -> Family:
     return FAMILIES[name]
 
 
-def _form(family: Family) -> str:
-    return ", ".join(f"{group} x {count}" for group, count in family.groups)
-
-
 def plain_text(table: Mapping[str, Any], key: str, where: str) -> str:
     """Return a text that can stand in quotes; ConfigError for anything else."""
     value = table.get(key)
     if not isinstance(value, str) or not value.isprintable() or '"' in value or "\\" in value:
         raise ConfigError(f'{where}: {key} must be a plain text, such as {key} = "fan"')
     return value
-
-
-def _widths(table: Mapping[str, Any], key: str, count: int, where: str) -> list[int]:
-    value = table.get(key)
-    values = value if count > 1 else [value]
-    if (
-        not isinstance(values, list)
-        or len(values) != count
-        or any(not isinstance(v, int) or isinstance(v, bool) for v in values)
-    ):
-        form = "an integer" if count == 1 else f"a list of {count} integers"
-        raise ConfigError(f"{where}: {key} must be {form}, got {value!r}")
-    return values

@@ -1,0 +1,1 @@
+"""Searches for a detector that suits a machine and fits a board."""

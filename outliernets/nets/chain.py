@@ -17,7 +17,6 @@ from outliernets.nets.layers import LARGEST_WIDTH, Layer, Pair, Shape, Stack
 if TYPE_CHECKING:
     from outliernets.nets.space import ArchSpec
 
-LARGEST_WINDOW = 16  #: rows and columns of a kernel, stride, pool or upsampling
 _EXAMPLES = {
     "conv": "conv 3x3 8",
     "separable": "separable 3x3 8",
@@ -138,7 +137,7 @@ def _add(net: Stack, name: str, word: str, step: Mapping[str, str | None], where
 
 def _pair(text: str | None, where: str) -> Pair:
     """Return a window or stride, (1, 1) where there is none."""
-    rows, columns = _within(_numbers(text or "1x1"), LARGEST_WINDOW, where)
+    rows, columns = _within(_numbers(text or "1x1"), LARGEST_WIDTH, where)
     return rows, columns
 
 

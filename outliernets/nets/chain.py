@@ -68,7 +68,7 @@ class Chain:
     def draw(self, spec: "ArchSpec") -> tuple[Layer, ...]:
         """See Family."""
         where = f"network '{spec.name}'"
-        if spec.input is None or not spec.listed:
+        if spec.input is None or not spec.listed or spec.widths or spec.rows:
             raise ConfigError(f"{where}: family {spec.family} takes an input and a list of layers")
         _within(spec.input, LARGEST_WIDTH, f"{where}, input")
         source: Shape = (*spec.input, 1)
@@ -92,10 +92,10 @@ def _parsed(line: str, where: str) -> tuple[str, Mapping[str, str | None]]:
         raise ConfigError(f"{where}: unknown layer '{word}'; {near_miss(word, _FORMS)}")
     found = _form(word).fullmatch(rest)
     if found is None:
-        form = _EXAMPLES[word]
+        form = f"'{_EXAMPLES[word]}'"
         form += ", 'stride 2x2' behind it" if "stride" in _FORMS[word] else ""
         form += ", 'linear' at the end" if "linear" in _FORMS[word] else ""
-        raise ConfigError(f"{where}: cannot read this; write it as '{form}'")
+        raise ConfigError(f"{where}: cannot read this; write it as {form}")
     return word, found.groupdict()
 
 

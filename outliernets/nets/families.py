@@ -71,7 +71,7 @@ class Prototype:
     def draw(self, spec: "ArchSpec") -> tuple[Layer, ...]:
         """See Family."""
         where, size = f"network '{spec.name}'", sum(count for _, count in self.groups)
-        if len(spec.widths) != size:
+        if len(spec.widths) != size or spec.input or spec.listed:
             form = ", ".join(f"{group} x {count}" for group, count in self.groups)
             raise ConfigError(
                 f"{where}: family {spec.family} takes {size} widths ({form}), "

@@ -8,7 +8,7 @@ an upsampling before it needs no memory: it only says which weights share a colu
 .7 of the time; what is exported and quantised is the Keras model itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from outliernets.nets.space import ArchSpec
 from outliernets.train.quiet import tensorflow
 
 LANES = 16  #: channels that a convolution should have at least
+KERNELS = ((3, 3), (3, 1), (1, 3))
 NARROW = 11  #: channels up to which a separable convolution gains by becoming a standard one
 
 
@@ -30,7 +31,7 @@ def forward(spec: ArchSpec, model: Any) -> Callable[[Any], Any]:
     def apply(x: Any) -> Any:
         repeated = 1
         for i, layer in enumerate(spec.layers):
-            if layer.kind == "upsample" and _folds(spec.layers[i + 1]):
+            if layer.kind == "upsample" and _joins_upsampling(spec.layers[i + 1 : i + 2]):
                 x = tensorflow().repeat(x, layer.stride[0], axis=1)
                 repeated = layer.stride[1]
             elif _folds(layer):
@@ -43,10 +44,14 @@ def forward(spec: ArchSpec, model: Any) -> Callable[[Any], Any]:
 
 
 def _folds(layer: Layer) -> bool:
-    usual = layer.kernel == (3, 3) and layer.padding == "same" and not layer.norm
+    usual = layer.kernel in KERNELS and layer.padding == "same" and not layer.norm
     widest = max(layer.source[2], layer.target[2])
     separable = layer.kind == "separable" and widest <= NARROW
     return usual and (separable or layer.kind == "conv") and layer.source[1] % layer.stride[1] == 0
+
+
+def _joins_upsampling(after: Sequence[Layer]) -> bool:
+    return any(_folds(layer) and layer.stride[1] == 1 for layer in after)
 
 
 def _as_built(layer: Layer, model: Any, x: Any) -> Any:
@@ -67,8 +72,9 @@ def _folded(layer: Layer, built: Any, x: Any, repeated: int) -> Any:
     while fold * max(inputs, outputs * repeated // step) < LANES and columns % (2 * fold) == 0:
         fold *= 2
     made = fold * repeated // step
-    wide = tf.einsum("hjio,jfab->hfaibo", _kernel(layer, built), _places(fold, made, step))
-    wide = tf.reshape(wide, [3, 3, fold * inputs, made * outputs])
+    places = _places(layer.kernel[1], fold, made, step)
+    wide = tf.einsum("hjio,jfab->hfaibo", _kernel(layer, built), places)
+    wide = tf.reshape(wide, [*layer.kernel, fold * inputs, made * outputs])
     x = tf.reshape(x, [-1, rows, columns // fold, fold * inputs])
     y = tf.nn.conv2d(x, wide, [1, layer.stride[0], 1, 1], "SAME")
     y = tf.nn.bias_add(y, tf.tile(tf.convert_to_tensor(built.bias), [made]))
@@ -78,25 +84,25 @@ def _folded(layer: Layer, built: Any, x: Any, repeated: int) -> Any:
 
 
 def _kernel(layer: Layer, built: Any) -> Any:
-    """Return the weights of a standard convolution, [3, 3, inputs, outputs]."""
+    """Return the weights of a standard convolution, [rows, columns, inputs, outputs]."""
     convert = tensorflow().convert_to_tensor
     if layer.kind == "conv":
         return convert(built.kernel)
     return convert(built.depthwise_kernel) * convert(built.pointwise_kernel)
 
 
-def _places(fold: int, made: int, step: int) -> NDArray[np.float32]:
+def _places(taps: int, fold: int, made: int, step: int) -> NDArray[np.float32]:
     """Return where each tap stands, [tap, folded tap, column read, column made], as 0 or 1.
 
-    ``fold`` columns are read and ``made`` columns made at a place; the convolution goes in steps of
-    ``step`` over columns of which each counts ``made * step / fold`` times. 'Same' padding puts one
-    column before the first for a step of 1, and none for a step of 2.
+    ``fold`` columns are read and ``made`` columns made at a place; the convolution, of 1 or 3 taps,
+    goes in steps of ``step`` over columns of which each counts ``made * step / fold`` times. 'Same'
+    padding puts one column before the first of 3 taps for a step of 1, and none for a step of 2.
     """
-    places = np.zeros((3, 3, fold, made), np.float32)
+    places = np.zeros((taps, taps, fold, made), np.float32)
     repeated = made * step // fold
-    before = 1 if step == 1 else 0
+    before = 1 if step == 1 and taps == 3 else 0
     for column in range(made):
-        for tap in range(3):
+        for tap in range(taps):
             place = (column * step + tap - before) // repeated
-            places[tap, place // fold + 1, place % fold, column] = 1
+            places[tap, place // fold + taps // 2, place % fold, column] = 1
     return places

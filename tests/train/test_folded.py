@@ -18,6 +18,24 @@ SPECS = [
     ArchSpec("mixed", "fan", (4, 6, 13, 12, 9, 3)),  # some layers as built
     ArchSpec("slider", "slider", (3, 5, 8, 17, 6, 8, 4, 18, 6, 5, 4)),  # strides, wide layers
     ArchSpec("dense", "dense", (64, 16, 4, 16)),  # nothing to fold
+    ArchSpec(
+        "chain",
+        "chain",
+        input=(8, 128),
+        listed=(
+            "conv 3x1 3 stride 1x2",
+            "separable 1x3 4",
+            "conv 1x3 6 stride 2x2",
+            "pointwise 5",
+            "separable 3x3 4 stride 2x2",
+            "upsample 4x2",
+            "conv 3x1 4",
+            "upsample 1x4",
+            "conv 3x3 3 stride 1x2",  # joins no upsampling
+            "separable 1x3 1 linear",
+            "upsample 1x2",  # nothing behind it
+        ),
+    ),
 ]
 
 
@@ -49,6 +67,8 @@ def test_which_layers_are_folded() -> None:
     assert folded[0] == ["enc1", "enc2", "enc3", "dec1", "dec2", "dec3", "out"]
     assert folded[1] == ["enc1", "enc2", "dec3", "out"]
     assert folded[3] == []
+    left = {layer.name for layer in SPECS[4].layers if layer.weights} - set(folded[4])
+    assert left == {"pointwise1"}
 
 
 def test_first_steps_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """What a detector costs on a board, without training or compiling it, and what it may cost.
 
-Counts of parameters and multiplications are exact and come at once; the rest is the compiler's own
-cost model on a sketch of the network, some 50 ms. So limits are checked in that order.
+Counts of parameters and multiplications are exact, and bounds follow from them at once; the rest is
+the compiler's own cost model on a sketch of the network, some 50 ms. Limits are checked in that
+order. All of it is of the program that ``ongen build`` makes: front end, view, network, score and
+the line protocol; instructions and latency are those of a window.
 """
 
 from collections.abc import Iterator
@@ -13,12 +15,14 @@ from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError
 from outliernets.kernels import cost
 from outliernets.lower import lower
+from outliernets.nets.layers import Layer
 from outliernets.nets.sketch import sketch
-from outliernets.search import space
+from outliernets.search import around, space
+from outliernets.search.around import Rates
 from outliernets.toolchain import create_cpu
 
 KEPT = 4096  #: costs that are remembered
-LEAST_BYTES = 1.0  #: of flash for a parameter, at least
+COMPILER = "zig"
 LEAST_INSTRUCTIONS = 0.5  #: for a multiply-accumulate, at least: SMLAD does two
 
 
@@ -64,42 +68,52 @@ class Limits:
 
 
 @lru_cache(maxsize=KEPT)
-def costs(spec: DetectorSpec, board: Board) -> Costs:
-    """Return what a detector costs on a board.
+def costs(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
+    """Return what a detector costs on a board, built with a compiler.
 
-    Raise ConfigError for a board whose processor has no cost model.
+    Raise ConfigError for a processor or compiler without a cost model.
     """
-    network = spec.network
+    rates, network = Rates.of(board.cpu, compiler), spec.network
     lowered = lower(sketch("net", network.layers), create_cpu(board).kernels)
-    predicted = cost.predict(lowered, board.cpu)
+    inside = cost.predict(lowered, board.cpu, compiler)
+    rows = around.scores_rows(spec, lowered)
+    outside = around.total(around.executed(spec, rows), rates.instructions)
+    cycles = inside.instructions * rates.network + around.waits(inside, board)
     return Costs(
         params=network.params,
         macs=network.macs,
-        flash=round(predicted.flash),
-        ram=predicted.ram,
-        instructions=round(predicted.instructions),
-        latency=predicted.instructions / board.clock_hz,
+        flash=round(inside.flash + around.flash(spec, rows, rates)),
+        ram=around.ram(spec, lowered.memory.size, rows, rates),
+        instructions=round(inside.instructions + outside),
+        latency=(cycles + outside * rates.around) / board.clock_hz,
     )
 
 
-def at_least(spec: DetectorSpec, board: Board) -> Costs:
-    """Return what a detector costs at the very least: exact counts, and bounds that follow."""
-    params, macs = spec.network.params, spec.network.macs
-    rows, columns = spec.network.input_shape
-    instructions = round(LEAST_INSTRUCTIONS * macs)
+def at_least(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
+    """Return bounds of what a detector costs, that need no sketch."""
+    rates, network = Rates.of(board.cpu, compiler), spec.network
+    outside = around.total(around.executed(spec, scores_rows=True), rates.instructions)
+    inside = LEAST_INSTRUCTIONS * sum(map(_least_macs, network.layers))
     return Costs(
-        params=params,
-        macs=macs,
-        flash=round(LEAST_BYTES * params),
-        ram=rows * columns,
-        instructions=instructions,
-        latency=0.0,
+        params=network.params,
+        macs=network.macs,
+        flash=round(around.flash(spec, True, rates)) + network.params,
+        ram=around.ram(spec, 0, True, rates),
+        instructions=round(inside + outside),
+        latency=(inside * rates.network + outside * rates.around) / board.clock_hz,
     )
 
 
-def rejected(spec: DetectorSpec, board: Board, limits: Limits) -> tuple[str, ...]:
+def rejected(
+    spec: DetectorSpec, board: Board, limits: Limits, compiler: str = COMPILER
+) -> tuple[str, ...]:
     """Return what of a detector exceeds limits, nothing for one that fits; cheap checks first."""
-    return limits.exceeded(at_least(spec, board)) or limits.exceeded(costs(spec, board))
+    early = limits.exceeded(at_least(spec, board, compiler))
+    return early or limits.exceeded(costs(spec, board, compiler))
+
+
+def _least_macs(layer: Layer) -> float:
+    return layer.macs
 
 
 def check_possible(limits: Limits, board: Board) -> None:

@@ -15,6 +15,7 @@ ROLES = ("code", "hot_code", "data", "hot_data", "stack", "spare")
 #: In the linker script, where the toolchain names what code fits into the region ``hot_code``.
 HOT_MARK = "/* hot functions: named here when their sizes are known */"
 STACK_BYTES = 0x4000  #: reserved when a board does not say
+ADDRESSES = 1 << 32  #: the tables of start-up code (firmware/bsp/common/fill_memory.h) have 32 bits
 _REQUIRED: dict[str, type] = {"title": str, "family": str, "cpu": str, "clock_hz": int, "bsp": list}
 _OPTIONAL: dict[str, type] = {
     "stack": int,
@@ -269,6 +270,11 @@ def _memory(where: str, entry: object) -> Memory:
         )
     if memory.base < 0 or memory.size <= 0 or memory.base % 8 or memory.size % 8:
         raise ConfigError(f"{where}: base and size must be positive multiples of 8")
+    if memory.end > ADDRESSES:
+        raise ConfigError(
+            f"{where}: {memory.name} ends at {memory.end:#x}, but start-up code reaches addresses"
+            f" below {ADDRESSES:#x}"
+        )
     return memory
 
 

@@ -1,4 +1,4 @@
-"""Run firmware in QEMU: a Cortex-M MPS2 board, or a Linux process; bytes go through pipes."""
+"""Run firmware in QEMU: a bare-metal machine, or a Linux process; bytes go through pipes."""
 
 import os
 import select
@@ -26,19 +26,31 @@ class Emulator:
     program: str
     package: str  #: Debian's package of it
     arguments: tuple[str, ...]
+    instead: str  #: what to try where it is missing
 
 
-def _system(machine: str) -> Emulator:
-    """Return a bare-metal board; its firmware reaches the pipes through semihosting."""
+UNICORN = "--target unicorn"
+
+
+def _system(program: str, machine: str, *options: str, instead: str = UNICORN) -> Emulator:
+    """Return a bare-metal machine; its firmware reaches the pipes through semihosting."""
     quiet = ("-display", "none", "-monitor", "none", "-serial", "none", "-parallel", "none")
     semihosting = ("-semihosting-config", "enable=on,target=native")
-    arguments = ("-M", machine, *quiet, *semihosting, "-kernel", "{elf}")
-    return Emulator("qemu-system-arm", "qemu-system-arm", arguments)
+    arguments = ("-M", machine, *options, *quiet, *semihosting, "-kernel", "{elf}")
+    return Emulator(program, "qemu-system-arm", arguments, instead)
 
 
+MPS2 = ("mps2-an385", "mps2-an386", "mps2-an500")
 MACHINES = {
-    **{name: _system(name) for name in ("mps2-an385", "mps2-an386", "mps2-an500")},
-    "linux-user": Emulator("qemu-aarch64", "qemu-user", ("-cpu", "{cpu}", "{elf}")),
+    **{name: _system("qemu-system-arm", name) for name in MPS2},
+    "virt": _system(
+        "qemu-system-aarch64",
+        "virt",
+        *("-cpu", "{cpu}"),
+        *("-nic", "none"),  # a network card wants firmware of its own, which may not be installed
+        instead="--board cortex-a72",
+    ),
+    "linux-user": Emulator("qemu-aarch64", "qemu-user", ("-cpu", "{cpu}", "{elf}"), UNICORN),
 }
 
 
@@ -176,7 +188,7 @@ def _find(emulator: Emulator) -> str:
     if path is None:
         raise MissingToolError(
             f"{emulator.program} is not on PATH: apt install {emulator.package},"
-            " or use --target unicorn"
+            f" or use {emulator.instead}"
         )
     return path
 

@@ -46,12 +46,10 @@ class GccToolchain(Toolchain):
 
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
         # A section the script does not place would be neither copied nor zeroed at start-up.
-        script = (
-            ["-T", str(linker_script), "-Wl,--orphan-handling=error", "-Wl,-S"]
-            if linker_script
-            else ["-static", "-no-pie", "-Wl,--build-id=none"]
-        )
-        return ["-nostartfiles", "-nostdlib", *script, f"-Wl,-Map={self._map(out_dir)}", "-lgcc"]
+        script = ["-T", str(linker_script), "-Wl,--orphan-handling=error", "-Wl,-S"]
+        options = ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none"]
+        options += script if linker_script else []
+        return [*options, f"-Wl,-Map={self._map(out_dir)}", "-lgcc"]
 
     def _map(self, out_dir: Path) -> Path | None:
         return out_dir / "firmware.map"

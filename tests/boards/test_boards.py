@@ -81,6 +81,16 @@ def test_smaller_boards_are_one_piece_of_flash_and_one_of_ram(
         assert (data.role, data.base, data.size) == ("data", 0x2000_0000, ram)
 
 
+def test_virt_a72_is_qemus_ram() -> None:
+    """QEMU's hw/arm/virt.c: RAM from 1 GiB on, 128 MiB unless told otherwise."""
+    code, data = boards.load("virt-a72").memory
+    assert (code.base, code.end, data.end) == (1 << 30, data.base, (1 << 30) + (128 << 20))
+    context = boards.linker_context(boards.load("virt-a72"), "qemu")
+    assert context is not None
+    assert context["stack_high"] == data.end
+    assert boards.load("virt-a72").default_target == "qemu"
+
+
 def test_a_target_inherits_what_it_does_not_say() -> None:
     board = boards.load("stm32f746")
     assert board.variant("unicorn").memory == board.memory == board.variant(None).memory
@@ -210,6 +220,11 @@ def test_linux_needs_no_linker_script() -> None:
         ('role = "data"', 'role = "spare"', "no .* has the role 'data'"),
         ("size = 0x1000", "size = 0x1001", "multiples of 8"),
         ("base = 0x2000_0000", "base = 0x800", "flash and ram overlap"),
+        (
+            "base = 0x2000_0000",
+            "base = 0xFFFF_F008",
+            "ram ends at 0x100000008, .* below 0x100000000",
+        ),
         ('name = "ram"', 'name = "flash"', "same name"),
         ("base = 0x0\n", "", "memory 1: key 'base' is missing"),
         ('machine = "stm32f7"', 'engine = "stm32f7"', "unknown key 'engine'"),

@@ -79,6 +79,7 @@ def another(config: BuildConfig, **changes) -> BuildConfig:
         ("cortex-a72", "unicorn", "zig", None),
         ("stm32f746", "qemu", "gcc", ("qemu-system-arm", "arm-none-eabi-gcc")),
         ("cortex-a72", "qemu", "gcc", ("qemu-aarch64", "aarch64-linux-gnu-gcc")),
+        ("virt-a72", "qemu", "zig", ("qemu-system-aarch64",)),
         ("stm32f746", "renode", "zig", ("renode",)),
     ],
 )

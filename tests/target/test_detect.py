@@ -32,6 +32,7 @@ CASES = [
     ("stm32g0b1", "gcc", "qemu"),
     ("cortex-a72", "zig", "unicorn"),
     ("cortex-a72", "gcc", "qemu"),
+    ("virt-a72", "zig", "qemu"),
     ("host", "gcc", "host"),
 ]
 

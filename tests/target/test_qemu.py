@@ -18,11 +18,22 @@ from outliernets.target.qemu import QemuTarget
 from tests.target import stub
 from tests.target.conftest import Build
 
-BOARDS = ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
+#: what runs the same instructions as a board in QEMU
+SAME = {
+    "stm32f746": ("stm32f746", "unicorn"),
+    "stm32f446": ("stm32f446", "unicorn"),
+    "stm32f207": ("stm32f207", "unicorn"),
+    "stm32g0b1": ("stm32g0b1", "unicorn"),
+    "cortex-a72": ("cortex-a72", "unicorn"),
+    "virt-a72": ("cortex-a72", "unicorn"),
+}
+PROGRAMS = {"cortex-a72": "qemu-aarch64", "virt-a72": "qemu-system-aarch64"}
 #: what differs between the board and QEMU's machine, by prefix: start, bytes in and out (of which
 #: more come at a time), veneers
 DIFFERENT = (
     "Reset_Handler",
+    "_start",
+    "on_start",
     "enable_",
     "fill_memory",
     "bsp_",
@@ -39,14 +50,14 @@ DIFFERENT = (
 @pytest.fixture
 def needs_qemu() -> Callable[[str], None]:
     def check(board: str) -> None:
-        program = "qemu-aarch64" if board == "cortex-a72" else "qemu-system-arm"
+        program = PROGRAMS.get(board, "qemu-system-arm")
         if shutil.which(program) is None:
             pytest.skip(f"no {program} on PATH")
 
     return check
 
 
-def exercise(name: str, board: str, stub_firmware: Build) -> tuple[list[int], dict[str, int]]:
+def exercise(board: str, name: str, stub_firmware: Build) -> tuple[list[int], dict[str, int]]:
     """Run the stub on a target; return its scores and what it executed beside the board's own."""
     firmware = stub_firmware(board, "gcc", name)
     pcm = np.random.default_rng(3).integers(-32768, 32768, 3000).astype(np.int16)
@@ -60,13 +71,13 @@ def exercise(name: str, board: str, stub_firmware: Build) -> tuple[list[int], di
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", list(SAME))
 def test_counts_and_scores_equal_unicorns(
     board: str, needs_qemu: Callable[[str], None], stub_firmware: Build
 ) -> None:
     needs_qemu(board)
-    scores, counts = exercise("qemu", board, stub_firmware)
-    assert (scores, counts) == exercise("unicorn", board, stub_firmware)
+    scores, counts = exercise(board, "qemu", stub_firmware)
+    assert (scores, counts) == exercise(*SAME[board], stub_firmware)
     assert len(scores) == 3000 // stub.WINDOW
     assert counts["counted_loop"] > 3 * stub.LOOPS
     assert "stub_infer" in counts
@@ -74,7 +85,7 @@ def test_counts_and_scores_equal_unicorns(
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72"])
+@pytest.mark.parametrize("board", ["stm32f746", "cortex-a72", "virt-a72"])
 def test_a_networks_counts_equal_unicorns(
     board: str, needs_qemu: Callable[[str], None], shared: Path, tmp_path: Path
 ) -> None:
@@ -87,11 +98,11 @@ def test_a_networks_counts_equal_unicorns(
         lower(graph, toolchain.create_cpu(loaded).kernels), front_end=False
     )
     counts = {}
-    for name in ("unicorn", "qemu"):
-        folder = tmp_path / name
+    for where, name in (SAME[board], (board, "qemu")):
+        folder, place = tmp_path / name, boards.load(where)
         folder.mkdir()
-        built, identity = link_check(graph, dict(files), model, loaded, name, "gcc", folder)
-        found = measure(graph, model, loaded, name, built.elf, identity, probes=2)
+        built, identity = link_check(graph, dict(files), model, place, name, "gcc", folder)
+        found = measure(graph, model, place, name, built.elf, identity, probes=2)
         assert found["exact"]
         counts[name] = {f: n for f, n in found["counts"].items() if f.startswith("net_")}
     assert counts["qemu"] == counts["unicorn"]

@@ -35,6 +35,8 @@ CASES = [
     ("cortex-a72", "zig", "unicorn"),
     ("cortex-a72", "gcc", "unicorn"),
     ("cortex-a72", "gcc", "qemu"),
+    ("virt-a72", "zig", "qemu"),
+    ("virt-a72", "gcc", "qemu"),
 ]
 #: one of each instruction set
 KINDS = ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
@@ -103,6 +105,32 @@ def test_a_crash_names_the_function_and_registers(case: tuple[Target, Firmware],
     with pytest.raises(TargetError, match=r"in misbehave\), called from .*in stub_infer\)") as info:
         misbehave(client, how)
     assert "pc=0x" in str(info.value)
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (stub.BAD_ADDRESS, r": data abort .* esr=0x96[0-9a-f]{6} far=0xccccccc0$"),
+        (stub.UNDEFINED, r": undefined instruction .* esr=0x2000000 far=0x"),
+    ],
+)
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_a_bare_cortex_a_says_which_exception_it_was(
+    compiler: str, how: int, said: str, stub_firmware: Build
+) -> None:
+    firmware = stub_firmware("virt-a72", compiler, "qemu")
+    try:
+        running = QemuTarget().open(firmware.elf, boards.load("virt-a72"))
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    with running, pytest.raises(TargetError, match=said) as info:
+        misbehave(Client(running, firmware.elf), how)
+    values = dict(word.split("=") for word in str(info.value).split() if "=0x" in word)
+    code, data = boards.load("virt-a72").memory
+    assert code.base < int(values["pc"], 16) < code.end
+    assert code.base < int(values["x30"], 16) < code.end
+    assert data.end - firmware.stack < int(values["sp"], 16) < data.end
 
 
 @pytest.mark.emulator
@@ -192,7 +220,7 @@ def test_a_runaway_is_stopped(board: str, stub_firmware: Build) -> None:
 
 @pytest.mark.emulator
 @pytest.mark.parametrize(
-    "board", ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72"]
+    "board", ["stm32f746", "stm32f446", "stm32f207", "stm32g0b1", "cortex-a72", "virt-a72"]
 )
 def test_silence_in_qemu_ends_at_the_timeout(board: str, stub_firmware: Build) -> None:
     firmware = stub_firmware(board, "gcc", "qemu")
@@ -278,3 +306,5 @@ def test_a_missing_qemu_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_
         QemuTarget().open(elf, boards.load("stm32f746"))
     with pytest.raises(MissingToolError, match="apt install qemu-user"):
         QemuTarget().open(elf, boards.load("cortex-a72"))
+    with pytest.raises(MissingToolError, match=r"qemu-system-aarch64 .* or use --board cortex-a72"):
+        QemuTarget().open(elf, boards.load("virt-a72"))

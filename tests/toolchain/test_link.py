@@ -17,6 +17,7 @@ STACKS = {
     "stm32f207": 0x2000,
     "stm32g0b1": 0x2000,
     "cortex-a72": 0x10000,
+    "virt-a72": 0x10000,
 }
 
 

@@ -3,6 +3,7 @@
  * Sections of the ARMv7-M ARM (DDI0403E); ARMv6-M (DDI0419E) is the same with neither FPU nor caches. */
 #include "bsp.h"
 #include "cortex_m.h"
+#include "fill_memory.h"
 #include "interrupts.h"
 
 typedef union {
@@ -10,21 +11,6 @@ typedef union {
     void (*handler)(void);
 } vector_t;
 
-/* Tables the linker script makes, so that a new memory region needs no change here. */
-typedef struct {
-    const uint32_t *from;
-    uint32_t *to;
-    uint32_t *end;
-} copy_entry_t;
-typedef struct {
-    uint32_t *to;
-    uint32_t *end;
-} zero_entry_t;
-
-extern const copy_entry_t on_copy_table[];
-extern const copy_entry_t on_copy_table_end[];
-extern const zero_entry_t on_zero_table[];
-extern const zero_entry_t on_zero_table_end[];
 extern uint8_t on_stack_high[];
 
 _Noreturn void Reset_Handler(void);
@@ -100,22 +86,6 @@ static void enable_caches(void) {
 #else
 static void enable_caches(void) {}
 #endif
-
-static void fill_memory(void) {
-    for (const copy_entry_t *c = on_copy_table; c < on_copy_table_end; c++) {
-        const uint32_t *from = c->from;
-        for (uint32_t *to = c->to; to < c->end;) {
-            *to++ = *from++;
-        }
-    }
-    for (const zero_entry_t *z = on_zero_table; z < on_zero_table_end; z++) {
-        for (uint32_t *to = z->to; to < z->end;) {
-            *to++ = 0;
-        }
-    }
-    DSB(); /* A3.7.3: what was copied may be code */
-    ISB();
-}
 
 _Noreturn void Reset_Handler(void) {
     SCB_VTOR = (uint32_t)(uintptr_t)on_vectors;

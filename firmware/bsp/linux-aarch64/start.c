@@ -65,13 +65,6 @@ _Noreturn void bsp_exit(int code) {
     }
 }
 
-/* The generic timer (54 MHz on a Raspberry Pi 4): user programs may not read the cycle counter. */
-uint32_t bsp_cycles(void) {
-    uint64_t ticks;
-    __asm__ volatile("isb\n mrs %0, cntvct_el0" : "=r"(ticks));
-    return (uint32_t)ticks;
-}
-
 /* Signals: the kernel's struct sigaction, stack_t and the registers inside its ucontext
  * (arch/arm64/include/uapi/asm/sigcontext.h: fault_address, regs[31], sp, pc, pstate at 176). */
 typedef struct {

@@ -12,18 +12,29 @@
 #define MODE_WRITE 5U /* "wb" */
 #define APPLICATION_EXIT 0x20026U
 
-static uint32_t input_handle;
-static uint32_t output_handle;
+/* The instruction that asks the host, and the registers of the operation (later the result) and its arguments. */
+#if defined(__aarch64__)
+#define TRAP "hlt #0xf000"
+#define OPERATION "x0"
+#define ARGUMENTS "x1"
+#else
+#define TRAP "bkpt 0xab"
+#define OPERATION "r0"
+#define ARGUMENTS "r1"
+#endif
 
-static uint32_t semihost(uint32_t operation, const uint32_t *arguments) {
-    register uint32_t r0 __asm__("r0") = operation;
-    register const uint32_t *r1 __asm__("r1") = arguments;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-    return r0;
+static uintptr_t input_handle;
+static uintptr_t output_handle;
+
+static uintptr_t semihost(uintptr_t operation, const uintptr_t *arguments) {
+    register uintptr_t result __asm__(OPERATION) = operation;
+    register const uintptr_t *block __asm__(ARGUMENTS) = arguments;
+    __asm__ volatile(TRAP : "+r"(result) : "r"(block) : "memory");
+    return result;
 }
 
-static uint32_t open(const char *path, uint32_t length, uint32_t mode) {
-    const uint32_t arguments[] = {(uint32_t)(uintptr_t)path, mode, length};
+static uintptr_t open(const char *path, size_t length, uintptr_t mode) {
+    const uintptr_t arguments[] = {(uintptr_t)path, mode, length};
     return semihost(SYS_OPEN, arguments);
 }
 
@@ -35,9 +46,9 @@ void bsp_init(void) {
 }
 
 /* Both operations return how many bytes they left undone. */
-static size_t transfer(uint32_t operation, uint32_t handle, uintptr_t data, size_t n) {
-    const uint32_t arguments[] = {handle, (uint32_t)data, (uint32_t)n};
-    const uint32_t left = semihost(operation, arguments);
+static size_t transfer(uintptr_t operation, uintptr_t handle, uintptr_t data, size_t n) {
+    const uintptr_t arguments[] = {handle, data, n};
+    const uintptr_t left = semihost(operation, arguments);
     return left < n ? n - left : 0U;
 }
 
@@ -52,6 +63,6 @@ size_t stream_send(const uint8_t *data, size_t n) {
 _Noreturn void bsp_exit(int code) {
     stream_flush();
     for (;;) {
-        semihost(SYS_EXIT_EXTENDED, (const uint32_t[]){APPLICATION_EXIT, (uint32_t)code});
+        semihost(SYS_EXIT_EXTENDED, (const uintptr_t[]){APPLICATION_EXIT, (uintptr_t)code});
     }
 }

@@ -7,23 +7,23 @@ the line protocol; instructions and latency are those of a window.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from outliernets.boards import Board
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError
+from outliernets.graph import Lowered
 from outliernets.kernels import cost
 from outliernets.lower import lower
-from outliernets.nets.layers import Layer
 from outliernets.nets.sketch import sketch
 from outliernets.search import around, space
 from outliernets.search.around import Rates
+from outliernets.search.bounds import bounds
 from outliernets.toolchain import create_cpu
 
 KEPT = 4096  #: costs that are remembered
 COMPILER = "zig"
-LEAST_INSTRUCTIONS = 0.5  #: for a multiply-accumulate, at least: SMLAD does two
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def costs(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
     Raise ConfigError for a processor or compiler without a cost model.
     """
     rates, network = Rates.of(board.cpu, compiler), spec.network
-    lowered = lower(sketch("net", network.layers), create_cpu(board).kernels)
+    lowered = _lowered(spec, board)
     inside = cost.predict(lowered, board.cpu, compiler)
     rows = around.scores_rows(spec, lowered)
     outside = around.total(around.executed(spec, rows), rates.instructions)
@@ -83,42 +83,55 @@ def costs(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
         params=network.params,
         macs=network.macs,
         flash=round(inside.flash + around.flash(spec, rows, rates)),
-        ram=around.ram(spec, lowered.memory.size, rows, rates),
+        ram=_ram(spec, board, rates),
         instructions=round(inside.instructions + outside),
         latency=(cycles + outside * rates.around) / board.clock_hz,
     )
+
+
+@lru_cache(maxsize=1)  # rejected() asks for the memory before all the rest
+def _lowered(spec: DetectorSpec, board: Board) -> Lowered:
+    return lower(sketch("net", spec.network.layers), create_cpu(board).kernels)
+
+
+def _ram(spec: DetectorSpec, board: Board, rates: Rates) -> int:
+    lowered = _lowered(spec, board)
+    rows = around.scores_rows(spec, lowered)
+    return around.ram(spec, lowered.memory.size, rows, rates)
 
 
 def at_least(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
     """Return bounds of what a detector costs, that need no sketch."""
     rates, network = Rates.of(board.cpu, compiler), spec.network
     outside = around.total(around.executed(spec, scores_rows=True), rates.instructions)
-    inside = LEAST_INSTRUCTIONS * sum(map(_least_macs, network.layers))
+    inside = bounds(network.layers)
     return Costs(
         params=network.params,
         macs=network.macs,
-        flash=round(around.flash(spec, True, rates)) + network.params,
-        ram=around.ram(spec, 0, True, rates),
-        instructions=round(inside + outside),
-        latency=(inside * rates.network + outside * rates.around) / board.clock_hz,
+        flash=round(inside.flash + around.flash(spec, True, rates)),
+        ram=around.ram(spec, inside.arena, True, rates),
+        instructions=round(inside.instructions + outside),
+        latency=(inside.instructions * rates.network + outside * rates.around) / board.clock_hz,
     )
 
 
 def rejected(
     spec: DetectorSpec, board: Board, limits: Limits, compiler: str = COMPILER
 ) -> tuple[str, ...]:
-    """Return what of a detector exceeds limits, nothing for one that fits; cheap checks first."""
-    early = limits.exceeded(at_least(spec, board, compiler))
-    return early or limits.exceeded(costs(spec, board, compiler))
+    """Return what of a detector exceeds limits, nothing for one that fits.
+
+    Cheap checks come first, and the first that finds something is the last.
+    """
+    known = at_least(spec, board, compiler)
+    if found := limits.exceeded(known):
+        return found
+    known = replace(known, ram=_ram(spec, board, Rates.of(board.cpu, compiler)))
+    return limits.exceeded(known) or limits.exceeded(costs(spec, board, compiler))
 
 
-def _least_macs(layer: Layer) -> float:
-    return layer.macs
-
-
-def check_possible(limits: Limits, board: Board) -> None:
+def check_possible(limits: Limits, board: Board, compiler: str = COMPILER) -> None:
     """Raise ConfigError if not even the smallest detector of the space is within limits."""
-    least = costs(space.detector(space.smallest()), board)
+    least = costs(space.detector(space.smallest()), board, compiler)
     for name, found, limit in limits._pairs(least):
         if found > limit:
             raise ConfigError(
@@ -130,7 +143,7 @@ def check_possible(limits: Limits, board: Board) -> None:
 def _amount(name: str, value: float) -> str:
     """Return a cost as the command line takes it: ``4.1K`` bytes, ``10 ms``, ``2.2M``."""
     if name == "latency":
-        return f"{1000 * value:.3g} ms"
+        return f"{1000 * value:.4g} ms"
     if name in ("flash", "ram"):
-        return f"{value / 1024:.3g}K"
-    return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:.3g}M"
+        return f"{value / 1024:.4g}K"
+    return f"{value:,.0f}" if value < 1e6 else f"{value / 1e6:.4g}M"

@@ -5,8 +5,8 @@ extern const uint8_t on_vectors[];
 
 _Noreturn void on_fault(const uint64_t *saved, uintptr_t vector);
 
-/* Armv8-A ARM (DDI0487F) D1.10.2: 16 vectors of 128 bytes, four of them (synchronous, IRQ, FIQ, SError) for each place an
- * exception can come from. The stack is one of its own: see start.c. */
+/* D1.10.2 of the Armv8-A ARM (DDI0487F): 16 vectors of 128 bytes, four of them (synchronous, IRQ, FIQ, SError) for
+ * each place an exception can come from. The stack is one of its own: see start.c. */
 __asm__(".section .vectors, \"ax\"\n"
         ".balign 2048\n"
         ".global on_vectors\n"

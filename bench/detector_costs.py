@@ -1,6 +1,16 @@
-"""Exact counts of whole detectors whose networks are sketches: nobody trains, a program runs."""
+"""Exact counts of whole detectors, beside what the search expects of them.
 
+    python -m bench.detector_costs [--points 10] [--board stm32f746] [--toolchain zig]
+
+Random points of the search space with random weights, quantised by TensorFlow, are linked as
+``ongen build`` does and run in Unicorn; prints a table in Markdown.
+"""
+
+import argparse
+import random
+import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +22,15 @@ from outliernets.config import MelConfig
 from outliernets.detectors import fixed
 from outliernets.detectors.normal import Normal
 from outliernets.detectors.spec import DetectorSpec
+from outliernets.errors import OngenError
 from outliernets.features.windows import Standardizer
-from outliernets.graph import Lowered
+from outliernets.graph import Graph, Lowered
+from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.nets.sketch import sketch
 from outliernets.pipeline import firmware
+from outliernets.pipeline.footprint import untrained
+from outliernets.search import costs, space
 from outliernets.target import cycles
 
 IDENTITY, WINDOWS, NAME = 1, 2, "net"
@@ -36,10 +50,15 @@ class Measured:
     network_cycles: int | None
 
 
-def measure(spec: DetectorSpec, board_name: str, compiler: str) -> Measured:
-    """Compile a detector with random weights and run it in Unicorn on two windows of noise."""
+def measure(
+    spec: DetectorSpec, board_name: str, compiler: str, graph: Graph | None = None
+) -> Measured:
+    """Compile a detector with random weights and run it in Unicorn on two windows of noise.
+
+    ``graph``: its network, called NAME; None: a sketch.
+    """
     board = boards.load(board_name)
-    files = program_files(spec, board_name)
+    files = program_files(spec, board_name, graph or sketch(NAME, spec.network.layers))
     with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
@@ -74,7 +93,7 @@ def measure(spec: DetectorSpec, board_name: str, compiler: str) -> Measured:
     )
 
 
-def program_files(spec: DetectorSpec, board_name: str) -> dict[str, str]:
+def program_files(spec: DetectorSpec, board_name: str, graph: Graph) -> dict[str, str]:
     """Return the generated C of a detector that has learned noise."""
     board, mel = boards.load(board_name), MelConfig()
     rng = np.random.default_rng(3)
@@ -83,13 +102,12 @@ def program_files(spec: DetectorSpec, board_name: str) -> dict[str, str]:
         tuple(rng.uniform(-70, -40, bands)), tuple(rng.uniform(2, 9, bands))
     )
     windows = rng.normal(0, 1, (20, mel.frames, bands)).astype(np.float32)
-    lowered = lowered_of(spec, board_name)
-    graph = sketch(NAME, spec.network.layers)
     normal = None
     if spec.score.kind == "mahalanobis":
         normal = Normal(np.zeros(spec.score.bands), np.eye(spec.score.bands), 0.0)
     found = fixed.plans(spec, (spec.view.fit(windows, mel.clip_sigma), normal), mel, standardizer,
                         graph)  # fmt: skip
+    lowered = lower(graph, toolchain.create_cpu(board).kernels)
     return (
         codegen.network_files(lowered, front_end=True, score=found.score, view=found.view)
         | codegen.detector_files(NAME, found.front_end, found.score, found.view)
@@ -102,3 +120,58 @@ def lowered_of(spec: DetectorSpec, board_name: str) -> Lowered:
     """Return the lowered sketch of a detector's network."""
     graph = sketch(NAME, spec.network.layers)
     return lower(graph, toolchain.create_cpu(boards.load(board_name)).kernels)
+
+
+MAX_PARAMS = 30_000  #: so that points fit the boards
+
+
+def random_points(count: int, seed: int = 1) -> list[DetectorSpec]:
+    """Return detectors at random, half of them with convolutions."""
+    chance, found = random.Random(seed), list[DetectorSpec]()
+    while len(found) < count:
+        point = {name: chance.choice(options) for name, options in space.DECISIONS.items()}
+        if len(found) % 2:
+            view = chance.choice([v for v, spec in space.VIEWS.items() if not spec.parts])
+            point |= {"view": view, "frames_network": "convolutions"}
+        spec = space.detector(point)
+        if spec.network.params <= MAX_PARAMS:
+            found.append(spec)
+    return found
+
+
+def converted(spec: DetectorSpec) -> Graph:
+    """Return the network as TensorFlow quantises it."""
+    with tempfile.TemporaryDirectory(prefix="ongen-") as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(untrained(spec.network))
+        return read(path, NAME)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--points", type=int, default=10)
+    parser.add_argument("--board", default="stm32f746")
+    parser.add_argument("--toolchain", default="zig")
+    options = parser.parse_args(arguments)
+    board = boards.load(options.board)
+    print("| view, network, score | flash | expected | RAM | expected | instructions | expected |"
+          " estimated ms | expected |\n| --- |" + " --- |" * 8)  # fmt: skip
+    for spec in random_points(options.points):
+        found = measure(spec, options.board, options.toolchain, converted(spec))
+        told = costs.costs(spec, board, options.toolchain)
+        ms = None if found.cycles is None else 1000 * found.cycles / board.clock_hz
+        pairs = [(found.flash, told.flash), (found.ram, told.ram),
+                 (found.window, told.instructions)]  # fmt: skip
+        cells = [f"{exact:,} | {told / exact - 1:+.1%}" for exact, told in pairs]
+        cells.append("| " if ms is None else f"{ms:.2f} | {1000 * told.latency / ms - 1:+.1%}")
+        kind = "linear" if spec.network.family == "linear" else f"{len(spec.network.listed)} layers"
+        seen = "statistics" if spec.view.parts else f"pool {spec.view.pool}"
+        print(f"| {seen}, {kind}, {spec.score.kind} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OngenError as error:
+        sys.exit(f"detector_costs: {error}")

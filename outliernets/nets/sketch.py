@@ -77,13 +77,21 @@ class _Drawing:
         return self._tensor(shape, deviation * 2 * RANGE / 255, int(self.rng.integers(-20, 21)))
 
     def _dense(self, layer: Layer, x: Tensor, activation: str) -> Tensor:
-        if layer.source[:2] != (1, 1):  # else the converter sees that flattening changes nothing
+        if self.nodes and isinstance(self.nodes[-1].op, Reshape):
+            x = self._vector_again()
+        elif layer.source[:2] != (1, 1):  # else the converter sees that flattening changes nothing
             flat = self._tensor((prod(layer.source),), x.scale, x.zero_point)
             x = self._node(Reshape(), [x], flat)
         vector = self.activation((*x.shape[1:-1], prod(layer.target)), layer.relu)
         kernels = self._kernels(x, (vector.size, x.size), 0)
         op = FullyConnected(activation, keep_dims=len(x.shape) > 2)
         return self._same(Reshape(), layer, self._node(op, [x, *kernels], vector))
+
+    def _vector_again(self) -> Tensor:
+        """Take back that a vector was seen as an image: the converter sees that it is flattened."""
+        image = self.nodes.pop()
+        del self.tensors[image.output]
+        return self.tensors[image.inputs[0]]
 
     def _weighted(self, op: Op, layer: Layer, x: Tensor, weights: Sequence[int]) -> Tensor:
         y = self.activation(layer.target, layer.relu)

@@ -69,7 +69,12 @@ class _Stages:
             ),
             self.stage(
                 "train", ("features",),
-                lambda: [[s.to_toml() for s in specs], config.seed, learning.recipe_of(config)],
+                lambda: [
+                    learning.METHOD,
+                    [s.to_toml() for s in specs],
+                    config.seed,
+                    learning.recipe_of(config),
+                ],
                 lambda work: learning.train_stage(config, specs, work),
             ),
             self.stage(

@@ -77,7 +77,7 @@ def _stage(detector: Detector, config: BuildConfig, seed: int) -> Stage:
         name,
         ("data", "features"),
         config.task_folder / "detectors" / folder,
-        lambda: [type(detector).__name__, detector, seed],
+        lambda: [learning.METHOD, type(detector).__name__, detector, seed],
         run,
         lambda _name, _facts: None,
     )

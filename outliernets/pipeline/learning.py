@@ -29,6 +29,7 @@ from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quanti
 
 MODEL = "model.tflite"
 LAYOUT = 2  #: of the files of the features stage; another number makes old ones stale
+METHOD = 2  #: of choosing and training a detector; another number makes trained ones stale
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
 THRESHOLD_QUANTILE = 0.99  #: of the held-out normal windows' int8 scores

@@ -24,6 +24,7 @@ from outliernets.toolchain import create_cpu
 
 KEPT = 4096  #: costs that are remembered
 COMPILER = "zig"
+LIMITED = ("params", "flash", "ram", "latency", "instructions")  #: quickly known ones first
 
 
 @dataclass(frozen=True)
@@ -48,23 +49,20 @@ class Limits:
     max_latency: float | None = None  #: seconds
     max_instructions: int | None = None
 
-    def exceeded(self, costs: Costs) -> tuple[str, ...]:
-        """Return what is too much, for people: ``flash 41.0K of 32K``."""
-        return tuple(
-            f"{name} {_amount(name, found)} of {_amount(name, limit)}"
-            for name, found, limit in self._pairs(costs)
-            if found > limit
-        )
-
-    def excess(self, costs: Costs) -> tuple[float, ...]:
-        """Return how far each limit is exceeded, as a share of it; negative: how much is left."""
-        return tuple(found / limit - 1 for _, found, limit in self._pairs(costs))
-
-    def _pairs(self, costs: Costs) -> Iterator[tuple[str, float, float]]:
-        for name in ("params", "flash", "ram", "latency", "instructions"):
+    def given(self) -> Iterator[tuple[str, float]]:
+        """Yield what is limited, and to how much."""
+        for name in LIMITED:
             limit = getattr(self, f"max_{name}")
             if limit is not None:
-                yield name, getattr(costs, name), limit
+                yield name, limit
+
+    def exceeded(self, costs: Costs) -> tuple[str, ...]:
+        """Return what is too much, for people: ``flash 41K of 32K``."""
+        return tuple(
+            f"{name} {_amount(name, getattr(costs, name))} of {_amount(name, limit)}"
+            for name, limit in self.given()
+            if getattr(costs, name) > limit
+        )
 
 
 @lru_cache(maxsize=KEPT)
@@ -130,14 +128,18 @@ def rejected(
 
 
 def check_possible(limits: Limits, board: Board, compiler: str = COMPILER) -> None:
-    """Raise ConfigError if not even the smallest detector of the space is within limits."""
-    least = costs(space.detector(space.smallest()), board, compiler)
-    for name, found, limit in limits._pairs(least):
-        if found > limit:
+    """Raise ConfigError if not even the smallest detectors of the space are within limits."""
+    small = [costs(space.detector(point), board, compiler) for point in space.smallest_ones()]
+    needed = {name: min(getattr(c, name) for c in small) for name in LIMITED}
+    for name, limit in limits.given():
+        if needed[name] > limit:
             raise ConfigError(
                 f"max-{name} {_amount(name, limit)}: the smallest feasible network needs "
-                f"{_amount(name, found)}; raise max-{name}"
+                f"{_amount(name, needed[name])}; raise max-{name}"
             )
+    if all(map(limits.exceeded, small)):
+        names = " and ".join(f"max-{name}" for name, _ in limits.given())
+        raise ConfigError(f"no network is within {names} together; raise one of them")
 
 
 def _amount(name: str, value: float) -> str:

@@ -91,6 +91,12 @@ def smallest() -> dict[str, Choice]:
     return {name: options[0] for name, options in DECISIONS.items()}
 
 
+def smallest_ones() -> tuple[dict[str, Choice], ...]:
+    """Return decisions of detectors than which others need no less: of memory, of parameters."""
+    fewest = {"view": "pool 8", "frames_network": "convolutions"}
+    return smallest(), smallest() | fewest
+
+
 def detector(decisions: Decisions) -> DetectorSpec:
     """Return the detector that decisions stand for; equal detectors have equal names.
 

@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# Two tests at a time; PYTEST_ARGS=-n0 runs one after the other, as a debugger needs it.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 
 .PHONY: demo test fast lint install install-dev clean
 
@@ -12,10 +14,10 @@ demo: install
 	$(BIN)/ongen build --task fan/06/6dB --board stm32f746 --budget budgets.toml
 
 test: install-dev
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 fast: install-dev
-	$(BIN)/pytest -m "not emulator and not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not emulator and not slow" $(PYTEST_ARGS)
 
 lint: install-dev
 	$(BIN)/ruff check .

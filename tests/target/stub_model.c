@@ -22,6 +22,13 @@
 #define SPARE_BSS
 #endif
 
+/* A program may have no variable with an initial value. */
+#if defined(STUB_NO_DATA)
+#define INITIAL const
+#else
+#define INITIAL volatile
+#endif
+
 HOT __attribute__((noinline)) void counted_loop(uint32_t n);
 
 /* What a network takes, in turns of counted_loop() for each window. */
@@ -29,8 +36,8 @@ HOT __attribute__((noinline)) void counted_loop(uint32_t n);
 #define STUB_LOOPS 1
 #endif
 
-static volatile uint32_t alarm_threshold = 1000000; /* in .data: start-up must copy it */
-SPARE static volatile uint32_t scale = 1;
+static INITIAL uint32_t alarm_threshold = 1000000; /* in .data: start-up must copy it */
+SPARE static INITIAL uint32_t scale = 1;
 SPARE_BSS static volatile uint32_t offset;
 
 void stub_reset(stub_state_t *s) { *s = (stub_state_t){0}; }

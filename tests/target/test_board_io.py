@@ -111,6 +111,20 @@ def test_it_says_that_the_watchdog_restarted_it(
             assert listener.lines[0]["watchdog"] == said
 
 
+@pytest.mark.emulator
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_a_program_without_initial_values_has_a_page(compiler: str, tmp_path: Path) -> None:
+    """lld says that an empty section is stored where it would be in RAM: far behind the page."""
+    board = boards.load("stm32f746")
+    defines = {"STUB_NO_DATA": "1"}
+    built = detect_stub.build(board, compiler, "unicorn", "line", tmp_path, defines)
+    assert ".data" not in built.sections
+    with UnicornTarget().open(built.elf, board) as running:
+        listener = Listener(running, built.elf)
+        listener.hello(stub.MODEL_ID)
+        assert listener.lines[0]["keeps"] == "flash"
+
+
 KEYR, SR, CR = flash_model.f2f4f7(7, Sector(0, 64)).registers
 
 

@@ -25,7 +25,7 @@ extern const zero_entry_t on_zero_table_end[];
 static inline uint32_t *word_at(uint32_t address) { return (uint32_t *)(uintptr_t)address; }
 
 /** Copy what has initial values, and code that runs in RAM, to its place; zero the rest. */
-static void fill_memory(void) {
+static inline void fill_memory(void) {
     for (const copy_entry_t *c = on_copy_table; c < on_copy_table_end; c++) {
         const uint32_t *from = word_at(c->from);
         const uint32_t *end = word_at(c->end);

@@ -1,20 +1,18 @@
 /* A page of flash that outlasts a restart, if the program leaves it alone. */
 #include "bsp.h"
 #include "chip.h"
+#include "fill_memory.h"
 #include "flash.h"
 
-/* The start-up code's table of what it copies: the last thing a program has in flash. */
-typedef struct {
-    const uint8_t *from;
-    const uint8_t *to;
-    const uint8_t *end;
-} copy_entry_t;
-extern const copy_entry_t on_copy_table[];
-extern const copy_entry_t on_copy_table_end[];
-
+/* Behind the tables of start-up code a program has in flash only what they say that is copied. The entry of an empty
+ * section says nothing: linkers differ in where it would be. */
 static bool is_free(void) {
+    if ((uintptr_t)on_zero_table_end > PAGE_BASE) {
+        return false;
+    }
     for (const copy_entry_t *c = on_copy_table; c < on_copy_table_end; c++) {
-        if ((uintptr_t)c->from + (uintptr_t)(c->end - c->to) > PAGE_BASE) {
+        const uint32_t size = c->end - c->to;
+        if (size > 0U && c->from + size > PAGE_BASE) {
             return false;
         }
     }

@@ -274,4 +274,4 @@ def check_tools(config: BuildConfig) -> None:
     """Raise MissingToolError or ConfigError now rather than after the training."""
     board = load_board(config)
     toolchain.get(config.toolchain, board)
-    target.get(config.target_name).version()
+    target.get(config.target_name).require(board)

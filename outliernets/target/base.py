@@ -69,6 +69,10 @@ class Target(ABC):
     def version(self) -> str:
         """Return which version of the emulator this is; raise MissingToolError when absent."""
 
+    def require(self, board: Board) -> None:
+        """Raise MissingToolError now if what runs the board's programs is absent."""
+        self.version()
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar, Self
 
-from outliernets.boards import Board
+from outliernets.boards import Board, Variant
 from outliernets.errors import ConfigError, MissingToolError, TargetError, near_miss
 from outliernets.target import image
 from outliernets.target.base import Target
@@ -77,11 +77,8 @@ class QemuTarget(Target):
     def open(self, elf: Path, board: Board) -> Self:
         """Start QEMU with ``elf``, which was linked for the board's variant ``qemu``."""
         variant = board.variant(self.name)
-        if variant.machine not in MACHINES:
-            hint = near_miss(variant.machine, MACHINES)
-            raise ConfigError(f"qemu is not set up for machine '{variant.machine}' ({hint})")
         self.close()
-        self._emulator = MACHINES[variant.machine]
+        self._emulator = _emulator_of(variant)
         program = _find(self._emulator)
         image.check(elf, variant, board.cpu)
         self._elf = elf
@@ -169,6 +166,10 @@ class QemuTarget(Target):
         reason = self.uncounted if known else reason_not_to_count(_find(self._emulator), version)
         return f"{version} (instructions not counted: {reason})" if reason else version
 
+    def require(self, board: Board) -> None:
+        """Raise MissingToolError if the QEMU that the board needs is absent."""
+        _find(_emulator_of(board.variant(self.name)))
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise TargetError("no firmware runs in qemu: open() comes first")
@@ -181,6 +182,13 @@ class QemuTarget(Target):
             self._messages.seek(0)
             said = self._messages.read().decode(errors="replace").strip()
         return f"qemu ended with status {status}: {said.splitlines()[-1] if said else 'no message'}"
+
+
+def _emulator_of(variant: Variant) -> Emulator:
+    if variant.machine not in MACHINES:
+        hint = near_miss(variant.machine, MACHINES)
+        raise ConfigError(f"qemu is not set up for machine '{variant.machine}' ({hint})")
+    return MACHINES[variant.machine]
 
 
 def _find(emulator: Emulator) -> str:

@@ -308,3 +308,15 @@ def test_a_missing_qemu_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_
         QemuTarget().open(elf, boards.load("cortex-a72"))
     with pytest.raises(MissingToolError, match=r"qemu-system-aarch64 .* or use --board cortex-a72"):
         QemuTarget().open(elf, boards.load("virt-a72"))
+
+
+def test_only_the_qemu_that_a_board_needs_is_required(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "qemu-system-aarch64"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    QemuTarget().require(boards.load("virt-a72"))
+    with pytest.raises(MissingToolError, match="qemu-system-arm is not on PATH"):
+        QemuTarget().require(boards.load("stm32f746"))

@@ -37,16 +37,28 @@ class Part:
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """What is looked at: ``parts``, or without any the window, ``pool`` frames averaged to one."""
+    """What is looked at: ``parts``, or without any the window, ``pool`` frames averaged to one.
+
+    Of a window only the last ``frames`` and the ``bands`` from the first to before the second may
+    be looked at; None: all.
+    """
 
     pool: int = 1
     parts: tuple[Part, ...] = ()
+    frames: int | None = None
+    bands: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.pool not in (1, 2, 4, 8):
             raise ConfigError(f"view: pool = {self.pool} is not possible; give 1, 2, 4 or 8")
         if self.parts and self.pool != 1:
             raise ConfigError("view: give either pool or statistics, not both")
+        low, high = self.bands or (0, 4)
+        if not 0 <= low < high or low % 4 or high % 4:
+            raise ConfigError(
+                f"view: bands = [{low}, {high}] is not possible; "
+                "give multiples of 4, the lower first"
+            )
         for part in self.parts:
             if part.statistic not in STATISTICS:
                 raise ConfigError(
@@ -59,15 +71,39 @@ class ViewSpec:
                     "give more than 0, at most 16"
                 )
 
+    @property
+    def is_window(self) -> bool:
+        """Whether it is all of a window."""
+        return self.is_whole and not self.parts and self.pool == 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all frames and bands are looked at."""
+        return self.frames is None and self.bands is None
+
+    def extent(self, frames: int, bands: int) -> tuple[int, int, int]:
+        """Return how many frames of a window come before what is looked at, and which bands are.
+
+        Raise ConfigError if the window is smaller.
+        """
+        looked = frames if self.frames is None else self.frames
+        low, high = self.bands or (0, bands)
+        if not 0 < looked <= frames or high > bands:
+            raise ConfigError(
+                f"view: {looked} frames and bands {low} to {high} of windows of {frames} x {bands}"
+            )
+        return frames - looked, low, high
+
     def shape(self, frames: int, bands: int) -> tuple[int, int]:
         """Return (rows, columns) of the view of a window; ConfigError if it does not divide."""
+        skip, low, high = self.extent(frames, bands)
+        frames, bands = frames - skip, high - low
         for part in self.parts:
             if part.bands < 1 or bands % part.bands:
                 raise ConfigError(
                     f"view: {bands} bands do not pool to {part.bands} of {part.statistic}"
                 )
-        reduced = bool(self.parts) or self.pool > 1
-        if frames % self.pool or (reduced and frames > MAX_FRAMES):
+        if frames % self.pool or (not self.is_window and frames > MAX_FRAMES):
             raise ConfigError(
                 f"view: windows of {frames} frames; needs a multiple of {self.pool}, "
                 f"at most {MAX_FRAMES}"
@@ -80,6 +116,8 @@ class ViewSpec:
         """Return the view of each window, [n, rows, columns], before it is centred or clipped."""
         n, frames, bands = windows.shape
         rows, columns = self.shape(frames, bands)
+        skip, low, high = self.extent(frames, bands)
+        windows = windows[:, skip:, low:high]
         if not self.parts:
             return np.asarray(
                 windows.reshape(n, rows, self.pool, columns).mean(axis=2, dtype=float)
@@ -124,7 +162,7 @@ class View:
 
     def apply(self, windows: Windows) -> Windows:
         """Return what the network reads of each window, [n, rows, columns]."""
-        if not self.spec.parts and self.spec.pool == 1:
+        if self.spec.is_window:
             return windows  # clipped already, and perhaps too many to be copied
         parts = [self._applied(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
         return np.concatenate(parts) if parts else self._applied(windows)
@@ -166,10 +204,13 @@ class PartPlan:
 class ViewPlan:
     """The view in integers: from int8 rows of the front end to the network's int8 input."""
 
-    frames: int
-    bands: int
+    frames: int  #: of a window
+    bands: int  #: of a row
     pool: int
     parts: tuple[PartPlan, ...]
+    skip: int  #: frames of a window that come before those that are looked at
+    low: int  #: first band that is looked at
+    high: int  #: first behind them that is not
 
     @classmethod
     def make(
@@ -185,35 +226,43 @@ class ViewPlan:
         A view of whole rows is copied, so there both have to be equal.
         """
         view.spec.shape(frames, bands)
+        skip, low, high = view.spec.extent(frames, bands)
         parts, first = [], 0
         for part in view.spec.parts:
             centre = view.centre[first : first + part.bands] if view.centre else (0.0,) * part.bands
-            parts.append(_part_plan(part, centre, frames, bands, row, network))
+            parts.append(_part_plan(part, centre, frames - skip, high - low, row, network))
             first += part.bands
-        return cls(frames, bands, view.spec.pool, tuple(parts))
+        return cls(frames, bands, view.spec.pool, tuple(parts), skip, low, high)
 
     @classmethod
     def whole(cls, frames: int, bands: int) -> "ViewPlan":
         """Return the view of all of a window, as it is."""
-        return cls(frames, bands, 1, ())
+        return cls(frames, bands, 1, (), 0, 0, bands)
 
     @property
     def is_window(self) -> bool:
         """Whether the network reads the rows themselves."""
-        return not self.parts and self.pool == 1
+        return not self.parts and self.pool == 1 and self.seen == (self.frames, self.bands)
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Frames and bands that are looked at."""
+        return self.frames - self.skip, self.high - self.low
 
     @property
     def size(self) -> int:
         """Values that the network reads."""
         if self.parts:
             return sum(part.bands for part in self.parts)
-        return self.frames // self.pool * self.bands
+        frames, bands = self.seen
+        return frames // self.pool * bands
 
     def apply(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
         """Return the network's input [n, size] of windows of rows [n, frames * bands]."""
-        q = rows.reshape(-1, self.frames, self.bands).astype(np.int64)
+        whole = rows.reshape(-1, self.frames, self.bands)
+        q = whole[:, self.skip :, self.low : self.high].astype(np.int64)
         if not self.parts:
-            sums = q.reshape(len(q), -1, self.pool, self.bands).sum(axis=2)
+            sums = q.reshape(len(q), -1, self.pool, q.shape[2]).sum(axis=2)
             means = (2 * sums + self.pool) // (2 * self.pool)  # to nearest, halves up
             return np.asarray(means.reshape(len(q), -1), np.int8)
         return np.concatenate([_part_values(part, q) for part in self.parts], axis=1)
@@ -221,13 +270,18 @@ class ViewPlan:
     @property
     def title(self) -> str:
         """What the network reads, in words."""
-        rows = f"{self.frames // self.pool} x {self.bands}"
+        frames, bands = self.seen
+        rows, of = f"{frames // self.pool} x {bands}", f"{frames} frames"
+        if self.skip:
+            of = f"the last {frames} of {self.frames} frames"
+        if bands < self.bands:
+            of += f", bands {self.low} to {self.high - 1}"
         if self.is_window:
             return f"a window of {rows}"
-        if not self.parts:
-            return f"{rows}: each the mean of {self.pool} of {self.frames} frames"
-        parts = ", ".join(f"{part.bands} {PLURALS[part.statistic]}" for part in self.parts)
-        return f"{self.size} statistics of {self.frames} frames: {parts}"
+        if self.parts:
+            parts = ", ".join(f"{part.bands} {PLURALS[part.statistic]}" for part in self.parts)
+            return f"{self.size} statistics of {of}: {parts}"
+        return f"{rows}: each the mean of {self.pool} of {of}" if self.pool > 1 else f"{rows}: {of}"
 
     def context(self) -> dict[str, Any]:
         """What the templates print."""
@@ -236,6 +290,11 @@ class ViewPlan:
             "frames": self.frames,
             "bands": self.bands,
             "room": (self.bands + 3) & -4,  # the firmware takes bands in fours
+            "skip": self.skip,
+            "low": self.low,
+            "seen_frames": self.seen[0],
+            "seen_bands": self.seen[1],
+            "seen_room": (self.seen[1] + 3) & -4,
             "pool": self.pool,
             "pool_bits": self.pool.bit_length() - 1,
             "size": self.size,

@@ -1,5 +1,7 @@
 """What a detector looks at: the integers of a view are those numbers that it was learned with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -33,6 +35,9 @@ def planned(spec: ViewSpec, frames: int, seed: int = 0) -> tuple[View, ViewPlan,
     return view, plan, scale, zero_point
 
 
+CROPS = st.tuples(st.sampled_from([None, 1, 5]), st.sampled_from([None, (0, 8), (4, 12), (12, 16)]))
+
+
 def error(spec: ViewSpec, rows: np.ndarray, seed: int = 0) -> float:
     """The largest distance of a view in integers from the one in floats, in steps."""
     view, plan, scale, zero_point = planned(spec, rows.shape[1], seed)
@@ -47,6 +52,27 @@ PARTS = st.builds(
     st.sampled_from([1, 2, 4, 8, 16]),
     st.sampled_from([0.25, 0.5, 1.0, 3.0]),
 )
+
+
+def test_what_is_cropped_is_the_view_of_what_is_left():
+    rows = some_rows(4, 8, 0.3)
+    for spec in (
+        ViewSpec(),
+        ViewSpec(pool=2),
+        ViewSpec(parts=(Part("mean", 4), Part("deviation", 8), Part("maximum", 2))),
+    ):
+        cropped = replace(spec, frames=6, bands=(4, 12))
+        left = rows[:, 2:, 4:12]
+        found = cropped.raw(standardised(rows))
+        np.testing.assert_array_equal(found, spec.raw(standardised(left)))
+        assert cropped.shape(8, BANDS) == spec.shape(6, 8) == found.shape[1:]
+
+
+@given(CROPS, st.sampled_from([1, 5, 32]), st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+def test_crops_are_exact(crop, frames, seed):
+    rows = some_rows(seed, max(frames, crop[0] or 1), 0.5)
+    assert error(ViewSpec(frames=crop[0], bands=crop[1]), rows) < 1e-4
 
 
 @given(
@@ -102,6 +128,8 @@ def test_the_root_of_the_largest_deviation_is_exact():
     [
         (ViewSpec(), "a window of 32 x 16"),
         (ViewSpec(pool=4), "8 x 16: each the mean of 4 of 32 frames"),
+        (ViewSpec(frames=8), "8 x 16: the last 8 of 32 frames"),
+        (ViewSpec(pool=2, bands=(4, 12)), "16 x 8: each the mean of 2 of 32 frames, bands 4 to 11"),
         (
             ViewSpec(parts=(Part("mean", 8), Part("maximum", 4), Part("deviation", 4))),
             "16 statistics of 32 frames: 8 means, 4 maxima, 4 deviations",
@@ -122,6 +150,15 @@ def test_a_view_says_what_it_is(spec, title):
         (lambda: ViewSpec(pool=8).shape(12, 16), "view: windows of 12 frames; needs a multiple"),
         (lambda: ViewSpec(2).shape(66, 16), "view: windows of 66 frames"),
         (lambda: ViewSpec(parts=(Part("mean", 3),)).shape(32, 16), "16 bands do not pool to 3"),
+        (
+            lambda: ViewSpec(bands=(4, 10)),
+            r"view: bands = \[4, 10\] is not possible; give multiples",
+        ),
+        (lambda: ViewSpec(bands=(8, 8)), r"view: bands = \[8, 8\] is not possible"),
+        (lambda: ViewSpec(bands=(8, 20)).shape(32, 16), "32 frames and bands 8 to 20 of windows"),
+        (lambda: ViewSpec(frames=33).shape(32, 16), "view: 33 frames and bands 0 to 16 of windows"),
+        (lambda: ViewSpec(frames=0).shape(32, 16), "view: 0 frames"),
+        (lambda: ViewSpec(4, frames=6).shape(32, 16), "windows of 6 frames; needs a multiple of 4"),
     ],
 )
 def test_what_is_not_possible(make, reason):

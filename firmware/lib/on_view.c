@@ -61,7 +61,7 @@ void on_view_raise(uint8_t *restrict maxima, const int8_t *restrict row, int32_t
 
 void on_view_pool(const int16_t *sums, int32_t bands, int32_t bits, int8_t *out)
 {
-    const int32_t half = 1 << (bits - 1);
+    const int32_t half = (1 << bits) >> 1;
     for (int32_t i = 0; i < bands; ++i) {
         out[i] = (int8_t)((sums[i] + half) >> bits);
     }

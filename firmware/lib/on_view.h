@@ -32,7 +32,7 @@ void on_view_add_squares(int16_t *restrict sums, uint32_t *restrict squares,
 /** Raise the maxima, which are numbers plus 128, to those of a row. */
 void on_view_raise(uint8_t *restrict maxima, const int8_t *restrict row, int32_t bands);
 
-/** Average 2^bits rows, to nearest, halves up; bits is not 0. */
+/** Average 2^bits rows, to nearest, halves up. */
 void on_view_pool(const int16_t *sums, int32_t bands, int32_t bits, int8_t *out);
 
 /** Write the means over time. */

@@ -97,9 +97,10 @@ class DetectorSpec:
 
 
 def _view_toml(view: ViewSpec) -> str:
-    if not view.parts:
-        return f"pool = {view.pool}\n" if view.pool > 1 else ""
-    lines = [f"{part.statistic} = {part.bands}" for part in view.parts]
+    lines = [] if view.frames is None else [f"frames = {view.frames}"]
+    lines += [] if view.bands is None else [f"bands = {list(view.bands)}"]
+    lines += [f"pool = {view.pool}"] if view.pool > 1 else []
+    lines += [f"{part.statistic} = {part.bands}" for part in view.parts]
     weights = [f"{p.statistic} = {p.weight:g}" for p in view.parts if p.weight != 1]
     if weights:
         lines.append(f"weight = {{ {', '.join(weights)} }}")
@@ -107,7 +108,7 @@ def _view_toml(view: ViewSpec) -> str:
 
 
 def _view(table: Mapping[str, Any], where: str) -> ViewSpec:
-    _known(table, ("pool", "weight", *STATISTICS), where)
+    _known(table, ("frames", "bands", "pool", "weight", *STATISTICS), where)
     weights = _table(table, "weight", where)
     _known(weights, STATISTICS, f"{where} weight")
     parts = tuple(
@@ -115,7 +116,18 @@ def _view(table: Mapping[str, Any], where: str) -> ViewSpec:
         for name in STATISTICS
         if name in table
     )
-    return ViewSpec(_whole(table, "pool", 1, where), parts)
+    frames = _whole(table, "frames", 0, where) if "frames" in table else None
+    return ViewSpec(_whole(table, "pool", 1, where), parts, frames, _bands(table, where))
+
+
+def _bands(table: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+    match table.get("bands"):
+        case None:
+            return None
+        case [int(low), int(high)]:
+            return low, high
+        case value:
+            raise ConfigError(f"{where}: bands must be [first, behind the last], got {value!r}")
 
 
 def _score(table: Mapping[str, Any], where: str) -> ScoreSpec:

@@ -15,5 +15,9 @@ def vectors(view: ViewSpec, windows: Windows) -> Floats:
 def described(view: ViewSpec) -> str:
     """Return what a view is, in a few words."""
     if view.parts:
-        return ", ".join(f"{part.bands} {PLURALS[part.statistic]}" for part in view.parts)
-    return "the window" if view.pool == 1 else f"frames pooled by {view.pool}"
+        seen = ", ".join(f"{part.bands} {PLURALS[part.statistic]}" for part in view.parts)
+    else:
+        seen = "the window" if view.pool == 1 else f"frames pooled by {view.pool}"
+    cropped = [] if view.frames is None else [f"last {view.frames} frames"]
+    cropped += [] if view.bands is None else [f"bands {view.bands[0]} to {view.bands[1] - 1}"]
+    return f"{seen} of {' and '.join(cropped)}" if cropped else seen

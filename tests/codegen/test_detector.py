@@ -273,6 +273,13 @@ VIEWS = {
     "twice": ViewSpec(parts=(Part("deviation", 20), Part("deviation", 4), Part("mean", 20, 2.0))),
     "maximum": ViewSpec(parts=(Part("maximum", 20),)),
 }
+CROPS = {
+    "late": ViewSpec(frames=3, bands=(8, 20)),
+    "late pool": ViewSpec(pool=2, frames=6),
+    "middle all": ViewSpec(
+        parts=(Part("mean", 4), Part("deviation", 6, 3.0), Part("maximum", 2, 0.5)), bands=(4, 16)
+    ),
+}
 SCORES = {
     "mse": ScoreSpec(),
     "peak": ScoreSpec("peak"),
@@ -307,10 +314,11 @@ def windows_of_rows(frames: int, bands: int) -> np.ndarray:
     [
         *((view, score) for view in VIEWS for score in ("mse", "memory")),
         *((view, score) for view in ("pool4", "all") for score in ("peak", "bands", "mahalanobis")),
+        *zip(CROPS, ("mse", "peak", "memory"), strict=True),
     ],
 )
 def test_every_view_and_score_equals_its_twin(view, score, tmp_path):
-    plan = plans(VIEWS[view], SCORES[score], tmp_path, FRAMES, BANDS)
+    plan = plans((VIEWS | CROPS)[view], SCORES[score], tmp_path, FRAMES, BANDS)
     detector = Compiled(plan, tmp_path, rows_as_sound=True)
     rows = windows_of_rows(FRAMES, BANDS)
     expected = plan.twin(rows.astype(np.int8))

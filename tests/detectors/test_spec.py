@@ -24,9 +24,23 @@ MINE = DetectorSpec(
 )
 
 
+PART = DetectorSpec(
+    "part",
+    ArchSpec("small", "chain", input=(8, 64), listed=("pointwise 1 linear",)),
+    ViewSpec(2, frames=16, bands=(64, 128)),
+)
+
+
 @pytest.mark.parametrize(
     "spec",
-    [MINE, *library().values(), DetectorSpec("paper", zoo.get("fan-686"))],
+    [
+        MINE,
+        *library().values(),
+        DetectorSpec("paper", zoo.get("fan-686")),
+        replace(MINE, view=replace(MINE.view, frames=16, bands=(0, 64))),
+        PART,
+        replace(PART, view=ViewSpec(frames=8, bands=(4, 68))),
+    ],
     ids=lambda spec: spec.name,
 )
 def test_what_is_written_is_read(spec: DetectorSpec) -> None:
@@ -57,6 +71,12 @@ def test_the_library_is_small_and_needs_no_chance() -> None:
         (("mean = 32", 'mean = "32"'), "mean must be a whole number, got '32'"),
         (("mean = 32", "mean = 16"), "the view has 1 x 48 values, network 'linear-1612' reads"),
         (("{ mean = 1.5 }", "3"), "weight must be a table"),
+        (
+            ("mean = 32", "mean = 32\nbands = 64"),
+            r"bands must be \[first, behind the last\], got 64",
+        ),
+        (("mean = 32", "mean = 32\nframes = 99"), "view: 99 frames and bands 0 to 128 of windows"),
+        (("mean = 32", "mean = 32\nframes = 1.5"), "frames must be a whole number, got 1.5"),
         (("1.5", "0"), "weight = 0 of mean is not possible"),
         (("mean = 32", "mean = 32\npool = 2"), "either pool or statistics"),
         (('"bands"', '"band"'), "unknown kind 'band'; did you mean 'bands'"),

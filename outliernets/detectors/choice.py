@@ -55,7 +55,7 @@ def choose(
         held = folds == fold
         judged, clips = np.asarray(windows[held]), segments[held] - segments[held][0]
         faulty = [
-            _with_fault(judged, clips, kind, clip_sigma, np.random.default_rng([seed, fold, i, k]))
+            with_fault(judged, clips, kind, clip_sigma, np.random.default_rng([seed, fold, i, k]))
             for i, kind in enumerate(FAULTS)
             for k in range(REPEATS)
         ]
@@ -97,10 +97,13 @@ def _areas(
     return [evaluate.auc(truth, quiet + scores(windows)) or 0.5 for windows in faulty]
 
 
-def _with_fault(
+def with_fault(
     windows: Windows, clips: Ints, fault: Fault, limit: float, random: np.random.Generator
 ) -> Windows:
-    """Return a copy with one fault in each segment, its size and place drawn anew for each."""
+    """Return a copy of ``windows`` with one fault in each clip, its size and place drawn anew.
+
+    ``clips`` [n] are numbered from 0; values stay within +- ``limit``.
+    """
     changed = np.array(windows)
     for clip in range(int(clips[-1]) + 1):
         part = changed[clips == clip]
@@ -109,18 +112,19 @@ def _with_fault(
     return np.clip(changed, -limit, limit)
 
 
-def _some_bands(bands: int, random: np.random.Generator) -> slice:
+def some_bands(bands: int, random: np.random.Generator) -> slice:
+    """Return a sixteenth to a half of all bands, side by side."""
     width = int(random.integers(bands // 16, bands // 2))
     first = int(random.integers(0, bands - width))
     return slice(first, first + width)
 
 
 def _louder(x: Windows, random: np.random.Generator) -> None:
-    x[:, :, _some_bands(x.shape[2], random)] += random.uniform(0.3, 0.9)
+    x[:, :, some_bands(x.shape[2], random)] += random.uniform(0.3, 0.9)
 
 
 def _softer(x: Windows, random: np.random.Generator) -> None:
-    x[:, :, _some_bands(x.shape[2], random)] -= random.uniform(0.3, 0.9)
+    x[:, :, some_bands(x.shape[2], random)] -= random.uniform(0.3, 0.9)
 
 
 def _tone(x: Windows, random: np.random.Generator) -> None:
@@ -132,13 +136,13 @@ def _knocks(x: Windows, random: np.random.Generator) -> None:
     period = int(random.integers(8, 32))
     times = np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2])
     hit = (times + random.integers(0, period)) % period == 0
-    x[:, :, _some_bands(x.shape[2], random)] += random.uniform(1, 3) * hit[..., None]
+    x[:, :, some_bands(x.shape[2], random)] += random.uniform(1, 3) * hit[..., None]
 
 
 def _flutter(x: Windows, random: np.random.Generator) -> None:
     times = np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2])
     swing = np.sin(2 * np.pi * times / random.uniform(4, 40))
-    x[:, :, _some_bands(x.shape[2], random)] += random.uniform(0.3, 1) * swing[..., None]
+    x[:, :, some_bands(x.shape[2], random)] += random.uniform(0.3, 1) * swing[..., None]
 
 
 def _off_pitch(x: Windows, random: np.random.Generator) -> None:

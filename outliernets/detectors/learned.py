@@ -1,7 +1,7 @@
 """A detector that has learned a machine, in floats: the reference the device is judged by."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,9 @@ class Learned(Fitted):
             partial.write_text(json.dumps(numbers) + "\n")
 
 
+Look = Callable[[int, Callable[[], Learned]], None]  #: step, what is learned so far
+
+
 def learn(
     spec: DetectorSpec,
     windows: Windows,
@@ -76,23 +79,30 @@ def learn(
     seed: int,
     recipe: Recipe,
     progress: Progress | None = None,
+    look: Look | None = None,
 ) -> Learned:
     """Learn from standardised ``windows`` [n, 32, 128], clipped at ``clip_sigma`` deviations.
 
-    ``held_out`` windows, of other normal clips, say when to stop. Same arguments, same result.
-    Raise DataError for windows that cannot be learned from.
+    ``held_out`` windows, of other normal clips, say when to stop. ``look`` is called whenever a
+    training has looked at them, and may end it by raising. Same arguments, same result. Raise
+    DataError for windows that cannot be learned from.
     """
     view = spec.view.fit(windows, clip_sigma)
     x = view.apply(windows)
-    trained = None
+
+    def learned(model: Any, trained: Trained | None = None) -> Learned:
+        needs_residual = spec.score.kind == "mahalanobis"
+        score = Score.fit(spec.score, x - reconstruct(model, x) if needs_residual else x)
+        return Learned(spec, view, model, score, trained)
+
+    def looked(step: int, model: Any) -> None:
+        if look:
+            look(step, lambda: learned(model))
+
     if principal.is_solved(spec.network):
-        model = principal.solve(spec.network, x)
-    else:
-        trained = train(spec.network, x, view.apply(held_out), seed, recipe, progress)
-        model = trained.model
-    needs_residual = spec.score.kind == "mahalanobis"
-    score = Score.fit(spec.score, x - reconstruct(model, x) if needs_residual else x)
-    return Learned(spec, view, model, score, trained)
+        return learned(principal.solve(spec.network, x))
+    trained = train(spec.network, x, view.apply(held_out), seed, recipe, progress, looked)
+    return learned(trained.model, trained)
 
 
 def _whole_clips(clips: Ints) -> Iterator[slice]:

@@ -17,6 +17,7 @@ from outliernets.train.quiet import tensorflow
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int, float, float], None]  #: step, steps, training loss, held-out loss
+Look = Callable[[int, Any], None]  #: step, the model as it is now
 Clip = TypeVar("Clip")
 
 
@@ -78,12 +79,14 @@ def train(
     seed: int = SEED,
     recipe: Recipe | None = None,
     progress: Progress | None = None,
+    look: Look | None = None,
 ) -> Trained:
     """Train ``spec`` on standardised ``windows`` [n, 32, 128] and keep the best step's weights.
 
     The best step is that with the lowest error on ``held_out`` [m, 32, 128], normal windows of
-    other clips. Same arguments, same weights (on the same machine and TensorFlow). Raise DataError
-    for empty or non-finite windows and when the loss stops being finite.
+    other clips. ``look`` is called after each look at them, and may end the training by raising.
+    Same arguments, same weights (on the same machine and TensorFlow). Raise DataError for empty or
+    non-finite windows and when the loss stops being finite.
     """
     _refuse_unusable(spec, windows, "training")
     _refuse_unusable(spec, held_out, "held-out")
@@ -93,7 +96,7 @@ def train(
     for attempt in range(recipe.restarts + 1):
         run = _Run(spec, windows, held_out, _derived(seed, attempt), recipe)
         last = attempt == recipe.restarts
-        if run.finish(progress, may_stall=last):
+        if run.finish(progress, look, may_stall=last):
             break
     seconds = time.perf_counter() - start
     return Trained(run.model, tuple(run.history), run.restore_best(), attempt, seconds)
@@ -118,7 +121,7 @@ class _Run:
         self._best_weights = self.model.get_weights()
         self._step, self._loss = _compiled(spec, self.model, recipe)
 
-    def finish(self, progress: Progress | None, *, may_stall: bool) -> bool:
+    def finish(self, progress: Progress | None, look: Look | None, *, may_stall: bool) -> bool:
         """Train until the end or early stopping; return False if it stalled and may not."""
         recipe, losses = self.recipe, list[float]()
         for step, batch in zip(range(1, recipe.steps + 1), self._batches(), strict=False):
@@ -134,6 +137,8 @@ class _Run:
             losses.clear()
             if progress:
                 progress(step, recipe.steps, self.history[-1].loss, self.history[-1].held_out)
+            if look:
+                look(step, self.model)
             if not may_stall and self._stalled(step):
                 return False
             if self._patience_is_over():

@@ -1,0 +1,250 @@
+"""One candidate: what it costs, and if it may cost that, what it is worth.
+
+Costs come first and take milliseconds. What is within the limits is trained in rungs: after each it
+is compared with all that came as far (successive halving), and most stop there. Solved networks
+need no training. Everything is written into the trial's user attributes.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outliernets import boards
+from outliernets.boards import Board
+from outliernets.config import SEED, MelConfig
+from outliernets.detectors.base import Fitted
+from outliernets.detectors.learned import Learned, learn
+from outliernets.detectors.spec import DetectorSpec
+from outliernets.errors import DataError
+from outliernets.search import costs as cost_model
+from outliernets.search import space
+from outliernets.search.costs import Costs, Limits
+from outliernets.search.objective import NetScore
+from outliernets.search.proxies import Heard, Proxies
+from outliernets.search.space import Choice, Decisions
+from outliernets.train.fit import Recipe
+from outliernets.view import Windows
+
+REDUCTION = 3  #: of the candidates that reach a rung, one in so many goes on
+RUNGS = 3  #: the last one is the whole training
+#: user attributes of trials
+DECIDED, REFUSED, FEASIBLE, CONSTRAINTS = "detector", "refused", "feasible", "constraints"
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched; a part of the usual space in tests."""
+
+    decisions: Mapping[str, Sequence[Choice]] = field(default_factory=lambda: space.DECISIONS)
+    detector: Callable[[Decisions], DetectorSpec] = space.detector
+    version: int = space.VERSION
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that the worth of a candidate depends on; plain data, the same for all workers."""
+
+    features: Path  #: folder of the features stage
+    board: str
+    others: Path | None = None  #: folder with ``others.npy``, normal sound of other machines
+    limits: Limits = field(default_factory=Limits)
+    floor: float = 0.0  #: AUC (0 ... 1) that a candidate must reach
+    objective: NetScore = field(default_factory=NetScore)
+    recipe: Recipe = field(default_factory=Recipe)
+    clip_sigma: float = MelConfig.clip_sigma
+    seed: int = SEED
+    labels: tuple[bool, ...] | None = None  #: abnormal test clips: the paper's protocol; else None
+
+    def windows(self, part: str) -> Windows:
+        """Return ``train``, ``held_out`` or ``test`` windows, read from the disk when touched."""
+        loaded: Windows = np.load(self.features / f"{part}.npy", mmap_mode="r")
+        return loaded
+
+    @cached_property
+    def proxies(self) -> Proxies:
+        """What candidates are judged by."""
+        if self.labels is not None:
+            return Proxies.labelled(_heard(self.features, "test"), self.labels, self.seed)
+        others = _heard(self.others, "others") if self.others else None
+        held_out = _heard(self.features, "held_out")
+        return Proxies.make(held_out, others, self.clip_sigma, self.seed)
+
+
+def _heard(folder: Path, part: str) -> Heard:
+    windows = np.load(folder / f"{part}.npy", mmap_mode="r")
+    return Heard(windows, np.load(folder / f"{part}_clip.npy"))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A detector and what it costs: bounds where they are too much already."""
+
+    spec: DetectorSpec
+    costs: Costs
+    refused: tuple[str, ...]  #: what is beyond the limits, for people
+
+    @classmethod
+    def of(cls, spec: DetectorSpec, board: Board, limits: Limits) -> "Candidate":
+        """Return it without training; milliseconds."""
+        least = cost_model.at_least(spec, board)
+        if refused := limits.exceeded(least):
+            return cls(spec, least, refused)
+        exact = cost_model.costs(spec, board)
+        return cls(spec, exact, limits.exceeded(exact))
+
+    def attributes(self, limits: Limits) -> dict[str, Any]:
+        """Return what is known of a trial before it begins."""
+        known = {
+            "name": self.spec.name,
+            "costs": asdict(self.costs),
+            REFUSED: list(self.refused),
+            FEASIBLE: not self.refused,
+            CONSTRAINTS: self.excess(limits),
+        }
+        return known if self.refused else {**known, DECIDED: self.spec.to_toml()}
+
+    def excess(self, limits: Limits) -> dict[str, float]:
+        """Return how far each limit is exceeded, as a share of it; negative: how much is left.
+
+        Without training nothing is known of the AUC: all of it is missing.
+        """
+        pairs = ((name, getattr(self.costs, name) / limit - 1) for name, limit in limits.given())
+        return {**dict(pairs), "auc": 1.0}
+
+    def constraints(self, limits: Limits) -> dict[str, Any]:
+        """Return the system attributes by which Optuna knows a refused trial's constraints."""
+        return {"constraints": list(self.excess(limits).values())} if self.refused else {}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a detector was found to be worth."""
+
+    by_kind: Mapping[str, float]
+    auc: float
+    score: float  #: NetScore, dB
+    compared: float  #: by which a rung compares
+
+
+class Evaluator:
+    """Judges candidates; an Optuna objective without anything that belongs to a study."""
+
+    def __init__(self, setting: Setting, space_: Space | None = None) -> None:
+        self.setting, self.space = setting, space_ or Space()
+        self.board = boards.load(setting.board)
+
+    def candidate(self, decisions: Decisions) -> Candidate:
+        """Return what decisions stand for and cost."""
+        return Candidate.of(self.space.detector(decisions), self.board, self.setting.limits)
+
+    def train(
+        self,
+        spec: DetectorSpec,
+        rung: Callable[[int, Judged], None],
+        tell: Callable[[str, Any], None],
+    ) -> tuple[Learned, Judged]:
+        """Return the trained detector and its worth.
+
+        ``rung`` is told at each rung but the last what the detector is worth so far, and may raise
+        to end the training; ``tell`` gets what is to be remembered. DataError if it diverges.
+        """
+        setting = self.setting
+        started = time.perf_counter()
+        rungs = _Rungs(setting.recipe.steps)
+
+        def look(step: int, so_far: Callable[[], Learned]) -> None:
+            number = rungs.reached(step)
+            if number is not None:
+                rung(REDUCTION**number, self.judge(so_far()))
+
+        try:
+            found = learn(
+                spec,
+                setting.windows("train"),
+                setting.windows("held_out"),
+                setting.clip_sigma,
+                setting.seed,
+                setting.recipe,
+                look=look,
+            )
+        finally:
+            tell("seconds", round(time.perf_counter() - started, 3))
+        judged = self.judge(found)
+        if found.trained is not None:
+            tell("loss", found.trained.best.held_out)
+            tell("steps", found.trained.history[-1].step)
+        for name, value in (
+            ("auc", judged.auc),
+            ("proxies", dict(judged.by_kind)),
+            ("params", found.params),
+            ("macs", found.macs),
+            ("seed", setting.seed),
+            ("seconds", round(time.perf_counter() - started, 3)),
+        ):
+            tell(name, value)
+        return found, judged
+
+    def judge(self, fitted: Fitted) -> Judged:
+        """Return what a fitted detector is worth."""
+        setting = self.setting
+        by_kind = setting.proxies.separation(fitted)
+        auc = float(np.mean(list(by_kind.values())))
+        cost = (fitted.params, fitted.macs)
+        return Judged(
+            by_kind,
+            auc,
+            setting.objective.of(auc, *cost),
+            setting.objective.of_rung(auc, *cost, setting.floor),
+        )
+
+    def objective(self, trial: Any, keep: Callable[[Learned], None]) -> float:
+        """Return the NetScore of an ``optuna.Trial`` that has the attributes of a candidate.
+
+        Raise TrialPruned for one that is stopped at a rung, or diverges. ``keep`` gets a detector
+        that is within all limits.
+        """
+        import optuna
+
+        attributes = trial.user_attrs
+        spec = DetectorSpec.from_toml(attributes[DECIDED])
+
+        def rung(number: int, judged: Judged) -> None:
+            trial.report(judged.compared, number)
+            trial.set_user_attr("auc", judged.auc)
+            if trial.should_prune():
+                raise optuna.TrialPruned(f"stopped at rung {number}")
+
+        try:
+            found, judged = self.train(spec, rung, trial.set_user_attr)
+        except DataError as error:
+            trial.set_user_attr(FEASIBLE, False)
+            trial.set_user_attr("error", str(error))
+            raise optuna.TrialPruned(str(error)) from None
+        missing = self.setting.floor - judged.auc
+        trial.set_user_attr(CONSTRAINTS, {**attributes[CONSTRAINTS], "auc": missing})
+        trial.set_user_attr(FEASIBLE, missing <= 0)
+        if missing <= 0:
+            keep(found)
+        return judged.score
+
+
+class _Rungs:
+    """Says when a training has come to a rung, each once, whatever restarts there are."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._ends = [steps / REDUCTION ** (RUNGS - 1 - i) for i in range(RUNGS - 1)]
+        self._next = 0
+
+    def reached(self, step: int) -> int | None:
+        """Return the number of the rung that ``step`` is the first at or behind, else None."""
+        passed = len([end for end in self._ends if step >= end])
+        if passed <= self._next or step == self._steps:
+            return None
+        self._next = passed
+        return passed - 1

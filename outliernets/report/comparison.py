@@ -22,10 +22,32 @@ def comparison_text(comparison: Comparison) -> str:
 def comparison_page(comparisons: Sequence[Comparison], command: str) -> str:
     """Return comparisons on several tasks as Markdown; ``command`` is what makes it again."""
     parts = [f"Made by `{command}`. {_reading()}"]
+    if len(comparisons) > 1:
+        lead = f"AUC per clip, and by how much {comparisons[0]['detectors'][0]['name']} is ahead:"
+        parts += ["", lead, "", *markdown(_overview(comparisons), right=range(1, 99))]
     for comparison in comparisons:
         rows = [_heading(comparison), *(_cells(row) for row in comparison["detectors"])]
         parts += ["", f"## {_title(comparison)}", "", *markdown(rows, right=_NUMBERS)]
     return "\n".join(parts)
+
+
+def _overview(comparisons: Sequence[Comparison]) -> list[list[str]]:
+    """Return a line per task with the AUC per clip, and the first detector's lead over others."""
+    first, *others = (row["name"] for row in comparisons[0]["detectors"])
+    lines = [["task", first, *others]]
+    for comparison in comparisons:
+        start, *rows = comparison["detectors"]
+        cells = [f"{row['auc']['clip']['value']:.3f} ({_lead(row)})" for row in rows]
+        lines.append([comparison["task"], _interval(start["auc"]["clip"]), *cells])
+    values = [[row["auc"]["clip"]["value"] for row in c["detectors"]] for c in comparisons]
+    means = [f"{sum(column) / len(column):.3f}" for column in zip(*values, strict=True)]
+    return [*lines, [f"mean of {len(comparisons)}", *means]]
+
+
+def _lead(row: Mapping[str, Any]) -> str:
+    """Return by how much the first detector is ahead of another."""
+    apart = row["ahead_of_first"]["auc"]
+    return f"{0.0 - round(apart['value'], 3):+.3f}{_star(apart)}"
 
 
 def comparison_csv(comparisons: Sequence[Comparison]) -> str:
@@ -88,8 +110,11 @@ def _ahead(apart: Mapping[str, Any] | None) -> str:
         return ""
     found = apart["auc"]
     text = f"{found['value']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
-    star = " *" if found["low"] > 0 or found["high"] < 0 else ""
-    return f"{text} {found['share']:.0%}{star}"
+    return f"{text} {found['share']:.0%}{_star(found)}"
+
+
+def _star(apart: Mapping[str, float]) -> str:
+    return " *" if apart["low"] > 0 or apart["high"] < 0 else ""
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,22 @@ def test_markdown_says_how_it_was_made(comparison: dict) -> None:
     assert len({line.count("|") for line in table}) == 1
 
 
+def test_several_tasks_have_a_table_of_all_of_them(comparison: dict) -> None:
+    page = comparison_page([comparison, comparison], "ongen eval --compare x")
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()[4:9]]
+    first, *others = comparison["detectors"]
+    assert table[0] == ["task", first["name"], *(row["name"] for row in others)]
+    assert table[2] == table[3]
+    for row, cell in zip(others, table[2][2:], strict=True):
+        apart = first["auc"]["clip"]["value"] - row["auc"]["clip"]["value"]
+        value, lead = cell.rstrip(")").split(" (")
+        assert float(value) == pytest.approx(row["auc"]["clip"]["value"], abs=5e-4)
+        assert float(lead.removesuffix(" *")) == pytest.approx(apart, abs=6e-4)
+    assert table[4][0] == "mean of 2"
+    assert float(table[4][1]) == pytest.approx(first["auc"]["clip"]["value"], abs=5e-4)
+    assert len(comparison_page([comparison], "x").split("## ")[0].splitlines()) == 2
+
+
 def test_csv_has_all_figures_in_columns(comparison: dict) -> None:
     rows = list(csv.DictReader(comparison_csv([comparison]).splitlines()))
     assert [row["name"] for row in rows] == NAMES.split(",")

@@ -15,6 +15,7 @@ Options = Mapping[str, Sequence[Choice]]
 Point = tuple[Decisions, Screened]
 
 TREES = 60
+SHRINKAGE = 3.0  #: of the trend: its weights are kept small
 NOISE = 0.1  #: of the observations, a share of their spread
 
 
@@ -71,34 +72,53 @@ def _named(options: Sequence[Choice]) -> bool:
 
 
 class Inquisitor:
-    """Predicts the rest of the objective: an ensemble of random trees, good with few examples."""
+    """Predicts the rest of the objective: a linear trend, and random trees for what that leaves.
+
+    The trend goes on where nothing was tried yet, the trees know what depends on what; both are
+    good with a dozen examples. How much the trees disagree says how sure they are.
+    """
 
     def __init__(self, options: Options, seen: Sequence[Observation], seed: int) -> None:
-        from sklearn.ensemble import ExtraTreesRegressor  # type: ignore[import-untyped]
+        from sklearn.ensemble import ExtraTreesRegressor
+        from sklearn.linear_model import Ridge
 
-        self._encoder = Encoder(
-            options, sorted(set[str]().union(*(o.screened.facts for o in seen)))
-        )
-        rests = np.array([o.rest for o in seen])
+        self._encoder = Encoder(options, sorted({f for o in seen for f in o.screened.facts}))
+        self._rows = np.array([self._encoder.encode(*o.point) for o in seen])
+        rests, weights = np.array([o.rest for o in seen]), [o.weight for o in seen]
         self._noise = NOISE * float(rests.std()) + 1e-9
+        self._seed = seed
+        self._trend = Ridge(SHRINKAGE).fit(self._rows, rests, sample_weight=weights)
         self._trees = ExtraTreesRegressor(TREES, max_features=0.5, random_state=seed)
-        rows = np.array([self._encoder.encode(*o.point) for o in seen])
-        self._trees.fit(rows, rests, sample_weight=[o.weight for o in seen])
+        left = rests - self._trend.predict(self._rows)
+        self._trees.fit(self._rows, left, sample_weight=weights)
 
     def predict(self, points: Sequence[Point]) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of the rest for each point."""
-        rows = np.array([self._encoder.encode(*point) for point in points], np.float32)
-        each = np.array([tree.tree_.predict(rows).ravel() for tree in self._trees.estimators_])
-        return each.mean(axis=0), np.hypot(each.std(axis=0), self._noise)
+        return self._predict(np.array([self._encoder.encode(*point) for point in points]))
+
+    def _predict(self, rows: Floats) -> tuple[Floats, Floats]:
+        narrow = rows.astype(np.float32)
+        each = np.array([tree.tree_.predict(narrow).ravel() for tree in self._trees.estimators_])
+        return self._trend.predict(rows) + each.mean(axis=0), np.hypot(
+            each.std(axis=0), self._noise
+        )
 
     @cached_property
     def importance(self) -> dict[str, float]:
-        """How much each decision, and fact, mattered; sums to 1, or all 0 if nothing did."""
-        found = dict.fromkeys(self._encoder.about, 0.0)
-        shares = self._trees.feature_importances_.tolist()
-        for name, share in zip(self._encoder.about, shares, strict=True):
-            found[name] += share
-        return found
+        """How much each decision, and fact, mattered; sums to 1, or all 0 if nothing did.
+
+        That is how far predictions of what was tried move when the decision is another trial's.
+        """
+        names = list(dict.fromkeys(self._encoder.about))
+        others = np.random.default_rng(self._seed).permutation(len(self._rows))
+        swapped = np.repeat(self._rows[None], len(names), axis=0)
+        for i, name in enumerate(names):
+            about = [column == name for column in self._encoder.about]
+            swapped[i][:, about] = self._rows[others][:, about]
+        mean, _ = self._predict(np.concatenate([self._rows, *swapped]))
+        moved = (mean.reshape(len(names) + 1, -1)[1:] - mean[: len(self._rows)]) ** 2
+        shares = moved.mean(axis=1) / max(float(moved.mean(axis=1).sum()), 1e-12)
+        return dict(zip(names, shares.tolist(), strict=True))
 
 
 def expected_improvement(

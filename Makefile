@@ -31,7 +31,7 @@ install-dev: $(VENV)/installed-dev
 # Both stamps depend on what is to be installed, so a second run installs nothing.
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[zig,unicorn]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[zig,unicorn,search]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -11,6 +11,7 @@ from outliernets.cli.detect import detect
 from outliernets.cli.flash import flash, monitor
 from outliernets.cli.front_end import export, mel
 from outliernets.cli.inspect import boards, doctor, ops
+from outliernets.cli.search import search
 from outliernets.cli.table import table
 from outliernets.errors import OngenError
 
@@ -26,6 +27,7 @@ def cli() -> None:
     Examples:
       ongen build --task fan/06/6dB --board stm32f746              simulated sound, emulated board
       ongen build --data ./my_pump --board stm32f746               your own recordings
+      ongen search --task fan/06/6dB --board stm32f746             the smallest that hears enough
       ongen compile model.tflite --board cortex-a72 --out lib      any full-int8 network
       ongen flash build/fan/06/6dB/stm32f746                       onto the board itself
       ongen doctor                                                 what is installed, what is not
@@ -33,7 +35,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(build, train, eval_, run, detect, compile_, flash, monitor),
+    *(build, search, train, eval_, run, detect, compile_, flash, monitor),
     *(mel, export, table, data, boards, ops, doctor),
 )
 for command in COMMANDS:

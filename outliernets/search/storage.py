@@ -169,6 +169,15 @@ def open_study(storage: "BaseStorage", name: str, identity: Mapping[str, Any], w
     return study
 
 
+def load_study(storage: "BaseStorage", name: str) -> Any:
+    """Return a study that is there; ConfigError if it is not."""
+    module = optuna()
+    try:
+        return module.load_study(study_name=name, storage=storage)
+    except KeyError:
+        raise ConfigError(f"the storage has no study '{name}'; run 'ongen search' first") from None
+
+
 def _check(found: Any, identity: Mapping[str, Any], which: str) -> None:
     if not isinstance(found, dict) or (found.get("storage"), found.get("space")) != (
         identity["storage"],

@@ -298,7 +298,7 @@ def _with_draft(study: Any, draft: Any) -> Any:
             if trial_id != DRAFT:
                 study._storage.set_trial_system_attr(trial_id, key, value)
                 return
-            draft.set_system_attr(key, value)
+            draft.system_attrs[key] = value
 
     seen = copy.copy(study)
     seen._storage = WithDraft()
@@ -334,7 +334,7 @@ def _alive(folder: Path) -> Iterator[str]:
     """Give a name to be known by, whose lock the kernel holds as long as this process lives."""
     import fcntl
 
-    name = uuid.uuid4().hex
+    name = f"{os.getpid()}-{uuid.uuid4().hex}"
     path = folder / "workers" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

@@ -5,6 +5,7 @@ is compared with all that came as far (successive halving), and most stop there.
 need no training. Everything is written into the trial's user attributes.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,7 @@ from outliernets.search.objective import NetScore
 from outliernets.search.proxies import Heard, Proxies
 from outliernets.search.space import Choice, Decisions
 from outliernets.train.fit import Recipe
+from outliernets.train.quiet import tensorflow
 from outliernets.view import Windows
 
 REDUCTION = 3  #: of the candidates that reach a rung, one in so many goes on
@@ -156,6 +158,7 @@ class Evaluator:
         setting = self.setting
         started = time.perf_counter()
         rungs = _Rungs(setting.recipe.steps)
+        _forget_networks()
 
         def look(step: int, so_far: Callable[[], Learned]) -> None:
             number = rungs.reached(step)
@@ -231,6 +234,15 @@ class Evaluator:
         if missing <= 0:
             keep(found)
         return judged.score
+
+
+def _forget_networks() -> None:
+    """Free what Keras keeps of earlier networks, and what TensorFlow thinks of so many of them."""
+    tensorflow()  # quietly, before Keras imports it
+    import keras
+
+    keras.utils.clear_session()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 class _Rungs:

@@ -1,0 +1,100 @@
+"""Candidates: refused by costs, trained in rungs, judged by NetScore."""
+
+import optuna
+import pytest
+
+from outliernets import boards
+from outliernets.detectors.learned import Learned
+from outliernets.search import space
+from outliernets.search.costs import Limits
+from outliernets.search.objective import NetScore
+from outliernets.search.trial import CONSTRAINTS, REDUCTION, REFUSED, Candidate, Evaluator, _Rungs
+from outliernets.search.trial import FEASIBLE as FEASIBLE_ATTRIBUTE
+from tests.search.studies import TRAINED, setting
+
+SMALLEST = space.smallest()
+BOARD = boards.load("stm32f746")
+
+
+def test_netscore_is_the_papers() -> None:
+    # a = 90 %, 1 M parameters, 1 G multiply-accumulates: 20 log10(8100)
+    assert NetScore().of(0.9, 10**6, 10**9) == pytest.approx(78.17, abs=0.01)
+    assert NetScore().of(0.9, 10**4, 10**7) == pytest.approx(78.17 + 40, abs=0.01)
+    assert NetScore(alpha=1).of(0.9, 10**6, 10**9) == pytest.approx(39.08, abs=0.01)
+
+
+def test_a_rung_takes_from_who_is_below_the_floor() -> None:
+    score = NetScore()
+    assert score.of_rung(0.9, 100, 100, floor=0.8) == score.of(0.9, 100, 100)
+    assert score.of_rung(0.7, 100, 100, floor=0.8) == pytest.approx(score.of(0.7, 100, 100) - 40)
+
+
+def test_what_is_beyond_a_limit_is_refused_with_its_excess() -> None:
+    limits = Limits(max_flash=10_000, max_ram=10**6)
+    found = Candidate.of(space.detector(SMALLEST), BOARD, limits)
+    assert [text.split()[0] for text in found.refused] == ["flash"]
+    attributes = found.attributes(limits)
+    assert attributes[CONSTRAINTS]["flash"] == pytest.approx(found.costs.flash / 10_000 - 1)
+    assert attributes[CONSTRAINTS]["ram"] < 0
+    assert not attributes[FEASIBLE_ATTRIBUTE]
+    assert Candidate.of(space.detector(SMALLEST), BOARD, Limits(max_flash=10**6)).refused == ()
+
+
+def test_rungs_come_once_each_and_not_at_the_end() -> None:
+    rungs = _Rungs(900)
+    assert [rungs.reached(step) for step in (50, 100, 150, 300, 100, 900)] == [
+        None,
+        0,
+        None,
+        1,
+        None,
+        None,
+    ]
+
+
+def run(evaluator: Evaluator, pruner: optuna.pruners.BasePruner, kept: list[Learned]):
+    """Judge one candidate in a study of its own."""
+    decisions = {name: options[0] for name, options in evaluator.space.decisions.items()}
+    found = evaluator.candidate(decisions)
+    study = optuna.create_study(direction="maximize", pruner=pruner)
+    study.add_trial(
+        optuna.create_trial(
+            state=optuna.trial.TrialState.WAITING,
+            user_attrs=found.attributes(evaluator.setting.limits),
+        )
+    )
+    study.optimize(lambda trial: evaluator.objective(trial, kept.append), n_trials=1)
+    return study.trials[0]
+
+
+def test_a_network_is_trained_in_rungs_and_everything_is_remembered(tmp_path) -> None:
+    kept: list[Learned] = []
+    evaluator = Evaluator(setting(tmp_path, steps=450), TRAINED)
+    trial = run(evaluator, optuna.pruners.NopPruner(), kept)
+    assert trial.state.name == "COMPLETE"
+    assert list(trial.intermediate_values) == [1, REDUCTION]
+    known = trial.user_attrs
+    assert known[REFUSED] == []
+    assert known["params"] == kept[0].params
+    assert trial.value == NetScore().of(known["auc"], known["params"], known["macs"])
+    assert {"costs", "detector", "loss", "seconds", "seed", "steps", "proxies"} <= set(known)
+
+
+def test_a_rung_may_be_the_last(tmp_path) -> None:
+    class Never(optuna.pruners.BasePruner):
+        def prune(self, study, trial) -> bool:
+            return True
+
+    kept: list[Learned] = []
+    trial = run(Evaluator(setting(tmp_path, steps=450), TRAINED), Never(), kept)
+    assert trial.state.name == "PRUNED"
+    assert (list(trial.intermediate_values), kept) == ([1], [])
+    assert "auc" in trial.user_attrs
+
+
+def test_who_misses_the_floor_is_not_feasible(tmp_path) -> None:
+    kept: list[Learned] = []
+    trial = run(Evaluator(setting(tmp_path, floor=1.5), TRAINED), optuna.pruners.NopPruner(), kept)
+    assert trial.state.name == "COMPLETE"
+    assert trial.user_attrs[CONSTRAINTS]["auc"] == pytest.approx(1.5 - trial.user_attrs["auc"])
+    assert (trial.user_attrs[FEASIBLE_ATTRIBUTE], kept) == (False, [])

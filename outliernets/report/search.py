@@ -71,15 +71,20 @@ def page(study: Any) -> str:
     trials = study.get_trials(deepcopy=False)
     found = trained(trials)
     best = sorted((f for f in found if f.feasible), key=lambda f: (-f.score, f.number))
-    return _environment().get_template(TEMPLATE).render(
-        name=study.study_name,
-        summary=_summary(trials, best),
-        figures=_figures(found) if found else [],
-        lessons=lessons(found),
-        heading=HEADING,
-        best=[f.cells for f in best[:SHOWN]],
-        detector=best[0].detector if best else "",
-    )  # fmt: skip
+    text: str = (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            name=study.study_name,
+            summary=_summary(trials, best),
+            figures=_figures(found) if found else [],
+            lessons=lessons(found),
+            heading=HEADING,
+            best=[f.cells for f in best[:SHOWN]],
+            detector=best[0].detector if best else "",
+        )
+    )
+    return text
 
 
 def trained(trials: Sequence[Any]) -> list[Found]:

@@ -25,6 +25,7 @@ from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.log_mels import LogMels
 from outliernets.pipeline.stage import Narrator, Stage, Work, run_stages, write_atomically
 from outliernets.report.tables import markdown
+from outliernets.score import ScoreSpec
 from outliernets.search import results, storage
 from outliernets.search.costs import Limits, check_possible
 from outliernets.search.objective import NetScore
@@ -32,6 +33,7 @@ from outliernets.search.proxies import CLIPS
 from outliernets.search.storage import HEARTBEAT
 from outliernets.search.study import Plan, run
 from outliernets.search.trial import Evaluator, Setting, Space
+from outliernets.view import ViewSpec
 
 COMMON = 2  #: stages that a search shares with all builds of the task: data, features
 REFERENCE = "closed-form"
@@ -343,7 +345,7 @@ def _write_winner(plan: Plan, best: results.Row, narrator: Narrator) -> None:
     write_atomically(plan.folder / f"{WINNER}.toml", best["detector"])
     network = plan.folder / f"{WINNER}-network.toml"
     network.unlink(missing_ok=True)
-    if spec == DetectorSpec(spec.name, spec.network):
+    if (spec.view, spec.score) == (ViewSpec(), ScoreSpec()):
         write_atomically(network, spec.network.to_toml())
     target = plan.folder / WINNER
     shutil.rmtree(target, ignore_errors=True)

@@ -150,6 +150,11 @@ class _Worker:
                 if ended.state.name == "FAIL":
                     storages.retry(self.study, ended)
             raise
+        except (storages.optuna().exceptions.UpdateFinishedTrialError, ValueError) as error:
+            # Others took this worker for dead, as it was slow to show signs of life: its trial
+            # failed, and its decisions wait again.
+            if isinstance(error, ValueError) and not str(error).startswith("Cannot tell a FAIL"):
+                raise
 
     def _refuse_surplus(self, trial: Any) -> None:
         if not trial.params:  # another worker was quicker, and this one is nobody's draft

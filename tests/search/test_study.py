@@ -133,6 +133,20 @@ def test_a_database_file_works_as_well(tmp_path) -> None:
     assert states(found) == ["COMPLETE"] * 2
 
 
+def test_who_was_taken_for_dead_goes_on(tmp_path, monkeypatch) -> None:
+    usual, met = study.Evaluator.objective, []
+
+    def slow(self, trial, keep):
+        if not met:
+            met.append(trial.number)
+            study._fail(trial.study, trial.study.trials[trial.number])
+        return usual(self, trial, keep)
+
+    monkeypatch.setattr(study.Evaluator, "objective", slow)
+    found = run(plan(tmp_path, 2), 1, told_nothing)
+    assert states(found) == ["FAIL", "COMPLETE", "COMPLETE"]
+
+
 @pytest.fixture
 def postgresql(tmp_path_factory):
     """The URL of a server that was started for the test, as somebody who may start one."""
@@ -170,7 +184,7 @@ def test_workers_may_be_killed_and_come_late(tmp_path, postgresql) -> None:
     """Three processes at one database, one killed mid-trial, one more later: exactly N trials."""
     import pickle
 
-    asked = plan(tmp_path, 14, TRAINED, url=postgresql, heartbeat=1, steps=300)
+    asked = plan(tmp_path, 8, TRAINED, url=postgresql, heartbeat=1, steps=100)
     (tmp_path / "plan").write_bytes(pickle.dumps(asked))
     found = asked.open()
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "1"}
@@ -183,13 +197,13 @@ def test_workers_may_be_killed_and_come_late(tmp_path, postgresql) -> None:
     try:
         killed = _kill_one_mid_trial(found, workers)
         workers.append(worker(3))
-        assert [w.wait(timeout=120) for w in workers if w is not killed] == [0, 0, 0]
+        assert [w.wait(timeout=240) for w in workers if w is not killed] == [0, 0, 0]
     finally:
         for left in workers:
             left.kill()
     assert killed.wait() == -signal.SIGKILL
     ended = states(found)
-    assert finished(found) == 14
+    assert finished(found) == 8
     assert set(ended) == {"COMPLETE", "PRUNED", "FAIL"}
     retried = [t for t in found.trials if "failed_trial" in t.system_attrs]
     assert retried

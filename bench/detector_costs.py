@@ -29,7 +29,7 @@ from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.nets.sketch import sketch
 from outliernets.pipeline import firmware
-from outliernets.pipeline.footprint import untrained
+from outliernets.pipeline.untrained import untrained
 from outliernets.search import costs, space
 from outliernets.target import cycles
 
@@ -143,7 +143,7 @@ def converted(spec: DetectorSpec) -> Graph:
     """Return the network as TensorFlow quantises it."""
     with tempfile.TemporaryDirectory(prefix="ongen-") as folder:
         path = Path(folder) / "model.tflite"
-        path.write_bytes(untrained(spec.network))
+        path.write_bytes(untrained(spec.network).int8())
         return read(path, NAME)
 
 

@@ -1,4 +1,4 @@
-"""Tables over all networks: the paper's Table 1, and what each of them needs on a board."""
+"""Tables over all networks: the paper's Table 1, what each needs on a board, how long it takes."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from outliernets.cli._options import (
+    FilePath,
     data_option,
     json_option,
     mel_option,
@@ -22,7 +23,7 @@ from outliernets.errors import DataError, ParityError
 BOARD = "stm32f746"
 
 
-@click.command(short_help="The paper's Table 1, or what its networks need on a board.")
+@click.command(short_help="The paper's Table 1, or what its networks need and take.")
 @click.option(
     "--tasks", "patterns", help="Only these of the 24 tasks, such as fan/*/6dB,slider/00/*."
 )
@@ -36,9 +37,32 @@ BOARD = "stm32f746"
 @click.option("--footprint", is_flag=True, help="Instead: instructions, flash, RAM and stack.")
 @click.option("--board", help=f"With --footprint; see 'ongen boards'. Default: {BOARD}.")
 @click.option("--target", help="With --footprint: unicorn, qemu, host. Default: the board's first.")
-@click.option("--toolchain", help="With --footprint: zig, gcc. Default: all, the better counts.")
+@click.option("--latency", is_flag=True, help="Instead: times on this machine, engine by engine.")
 @click.option(
-    "--network", "networks", multiple=True, help="With --footprint: only this; repeatable."
+    "--toolchain",
+    help="With --footprint, --latency: zig, gcc. Default: all, the better counts.",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="With --footprint, --latency: only this; repeatable.",
+)
+@click.option(
+    "--model",
+    "models",
+    type=FilePath,
+    multiple=True,
+    metavar="FILE.tflite",
+    help="With --latency: this full-int8 model, with FILE_f32.tflite if there is one; repeatable.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(min=2), help="With --latency: turns per engine. Default: 30."
+)
+@click.option(
+    "--cpu",
+    type=click.IntRange(min=0),
+    help="With --latency: the processor to stay on. Default: the last.",
 )
 @json_option
 @quiet_option
@@ -54,8 +78,12 @@ def table(
     footprint: bool,
     board: str | None,
     target: str | None,
+    latency: bool,
     toolchain: str | None,
     networks: tuple[str, ...],
+    models: tuple[Path, ...],
+    rounds: int | None,
+    cpu: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -63,8 +91,8 @@ def table(
 
     Finished runs are kept in --out, a stopped table goes on where it was. Without --data the sound
     is simulated, and the paper's AUC are left out: the two must not be compared. --footprint
-    compiles the networks instead, proves them bit-exact and prints what they need; exit code 5 if
-    one is not exact.
+    compiles the networks instead, proves them bit-exact and prints what they need; --latency times
+    them in our C and in every other engine that is installed. Exit code 5 if our C is not exact.
 
     \b
     Examples:
@@ -73,13 +101,24 @@ def table(
       ongen table --footprint > footprint.md
       ongen table --footprint --board stm32f446 --toolchain gcc
       ongen table --footprint --network fan-686 --network slider-21781 --json
+      ongen table --latency > latency.md
+      ongen table --latency --model mine.tflite --rounds 100
     """
+    of_table_1 = {"--tasks": patterns, "--csv": as_csv}
+    of_boards = {"--board": board, "--target": target}
+    of_latency = {"--model": models, "--rounds": rounds, "--cpu": cpu is not None}
+    of_both = {"--toolchain": toolchain, "--network": networks}
     if footprint:
-        _refuse("--footprint", {"--tasks": patterns, "--csv": as_csv})
+        _refuse("--footprint", {**of_table_1, "--latency": latency, **of_latency})
         _print_footprint(board or BOARD, target, toolchain, networks, as_json, quiet)
         return
-    of_boards = {"--board": board, "--target": target, "--toolchain": toolchain}
-    _refuse("Table 1 without --footprint", {**of_boards, "--network": networks})
+    if latency:
+        _refuse("--latency", {**of_table_1, **of_boards})
+        _print_latency(networks, models, rounds, toolchain, cpu, as_json, quiet)
+        return
+    _refuse("Table 1 without --footprint", of_boards)
+    _refuse("Table 1 without --latency", of_latency)
+    _refuse("Table 1 without --footprint or --latency", of_both)
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv, --json")
     from outliernets.cli._progress import narrator
@@ -148,3 +187,31 @@ def _print_footprint(
         click.echo(footprint_page(found, " ".join(["ongen table --footprint", *options])))
     if found["verdict"] == "FAIL":
         raise ParityError("verdict FAIL: not all networks are exact")
+
+
+def _print_latency(
+    networks: tuple[str, ...],
+    models: tuple[Path, ...],
+    rounds: int | None,
+    toolchain: str | None,
+    cpu: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from outliernets.cli._progress import narrator
+    from outliernets.pipeline.latency import ROUNDS, latency_table
+    from outliernets.report.latency import latency_page
+
+    compilers = [toolchain] if toolchain else []
+    with narrator(quiet) as tell:
+        found = latency_table(tell, networks, models, rounds or ROUNDS, compilers, cpu)
+    if as_json:
+        print_json(found)
+    else:
+        options = [f"--network {name}" for name in networks]
+        options += [f"--model {model.name}" for model in models]
+        given = {"rounds": rounds, "toolchain": toolchain, "cpu": cpu}
+        options += [f"--{name} {value}" for name, value in given.items() if value is not None]
+        click.echo(latency_page(found, " ".join(["ongen table --latency", *options])))
+    if found["verdict"] == "FAIL":
+        raise ParityError("verdict FAIL: our C is not exact for all networks")

@@ -13,11 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from outliernets import boards, codegen, toolchain
 from outliernets.boards import Board, Memory, Variant
-from outliernets.config import SEED, MelConfig, c_identifier
+from outliernets.config import c_identifier
 from outliernets.errors import BuildError, ConfigError, MissingToolError
 from outliernets.graph import Graph
 from outliernets.importer import read
@@ -27,10 +25,8 @@ from outliernets.nets.space import ArchSpec
 from outliernets.pipeline import library
 from outliernets.pipeline.explain import per_mac
 from outliernets.pipeline.stage import Narrator
+from outliernets.pipeline.untrained import LARGE, paper_networks, untrained
 
-CAE = "cae-mcs"  #: what the paper compares its networks with
-CALIBRATION = 20  #: windows
-LARGE = 10**6  #: parameters, from which a network is tried on one input only
 ROOM = 2**24  #: bytes of code and of data that a network gets to be measured if it does not fit
 
 
@@ -49,7 +45,7 @@ def footprint_table(
     """
     board, target_name = boards.load_for(board_name, target_name)
     compilers = _compilers(board, compilers)
-    specs = [zoo.get(name) for name in networks] or _all_networks()
+    specs = [zoo.get(name) for name in networks] or paper_networks()
     rows = []
     for number, spec in enumerate(specs, 1):
         narrator.begin(spec.name, number, len(specs))
@@ -77,23 +73,12 @@ def _compilers(board: Board, chosen: Sequence[str]) -> list[str]:
     return found
 
 
-def _all_networks() -> list[ArchSpec]:
-    """Return the networks of Table 1, each once, by family and size, and CAE-MCS."""
-    names = dict.fromkeys(zoo.get(row.task).name for row in zoo.PAPER_ROWS)
-    return [zoo.get(name) for name in [*sorted(names, key=_size), CAE]]
-
-
-def _size(name: str) -> tuple[str, int]:
-    spec = zoo.get(name)
-    return spec.family, spec.params
-
-
 def _row(
     spec: ArchSpec, board: Board, target_name: str, compilers: Sequence[str], narrator: Narrator
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ongen-") as folder:
         model = Path(folder) / "model.tflite"
-        model.write_bytes(untrained(spec))
+        model.write_bytes(untrained(spec).int8())
         graph = read(model, c_identifier(spec.name))
         measured = {}
         for done, compiler in enumerate(compilers):
@@ -111,22 +96,6 @@ def _row(
 
 def _rank(measured: dict[str, Any]) -> tuple[bool, int, int]:
     return not measured["fits"], measured["instructions"] or 0, measured["flash"]
-
-
-def untrained(spec: ArchSpec, seed: int = SEED) -> bytes:
-    """Return a network with random weights as full-int8 .tflite; same seed, same bytes."""
-    from outliernets.nets.build import build, randomise
-    from outliernets.train.quantize import to_int8
-    from outliernets.train.quiet import tensorflow
-
-    tensorflow()
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    random, model = np.random.default_rng(seed), build(spec)
-    randomise(model, random)
-    windows = random.normal(size=(CALIBRATION, *model.input_shape[1:]))
-    return to_int8(model, windows.astype(np.float32), MelConfig.clip_sigma)
 
 
 def _measured(

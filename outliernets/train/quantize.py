@@ -74,7 +74,23 @@ def stretched(samples: Floats, limit: float) -> Floats:
     return result
 
 
+def to_float32(model: Any) -> bytes:
+    """Return the .tflite file of any Keras model with one input and one output, in floats."""
+    with muted():
+        return bytes(_frozen(model).convert())
+
+
 def _converter(model: Any, samples: Floats) -> Any:
+    """Return a converter to full int8."""
+    tf, converter = tensorflow(), _frozen(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter
+
+
+def _frozen(model: Any) -> Any:
     """Return a converter of the frozen graph: Keras 3 models themselves are not understood."""
     tf = tensorflow()
     from tensorflow.python.framework.convert_to_constants import (
@@ -85,11 +101,4 @@ def _converter(model: Any, samples: Floats) -> Any:
     call = tf.function(
         lambda x: model(x, training=False), input_signature=[source], autograph=False
     )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [freeze(call.get_concrete_function())]
-    )
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    return converter
+    return tf.lite.TFLiteConverter.from_concrete_functions([freeze(call.get_concrete_function())])

@@ -14,6 +14,12 @@ from outliernets.errors import ConfigError
         (["--footprint", "--tasks", "fan/*"], "--tasks does not go with --footprint"),
         (["--board", "stm32f746"], "--board does not go with Table 1 without --footprint"),
         (["--network", "fan-686"], "--network does not go with"),
+        (["--footprint", "--latency"], "--latency does not go with --footprint"),
+        (["--footprint", "--cpu", "0"], "--cpu does not go with --footprint"),
+        (["--latency", "--board", "stm32f746"], "--board does not go with --latency"),
+        (["--latency", "--csv"], "--csv does not go with --latency"),
+        (["--model", "mine.tflite"], "--model does not go with Table 1 without --latency"),
+        (["--latency", "--rounds", "1"], "--rounds"),
         (["--csv", "--json"], "choose one of --csv, --json"),
     ],
 )
@@ -40,5 +46,19 @@ def test_an_unknown_task():
 )
 def test_unknown_names(option, value, says):
     result = CliRunner().invoke(cli, ["table", "--footprint", "-q", option, value])
+    assert isinstance(result.exception, ConfigError)
+    assert says in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--toolchain", "clang", "known: gcc, zig"),
+        ("--network", "fan-687", "did you mean 'fan-686'"),
+        ("--cpu", "9999", "--cpu 9999: not one of"),
+    ],
+)
+def test_unknown_names_for_latency(option, value, says):
+    result = CliRunner().invoke(cli, ["table", "--latency", "-q", option, value])
     assert isinstance(result.exception, ConfigError)
     assert says in str(result.exception)

@@ -1,4 +1,4 @@
-"""The benchmark's statistics, its exactness check, and a whole run with our C alone."""
+"""``ongen table --latency``: statistics, turns, exactness, every engine, and a whole run."""
 
 import json
 import os
@@ -8,11 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from bench import host
+from outliernets.cli import cli
+from outliernets.errors import ConfigError
 from outliernets.importer import read
-from outliernets.reference import Reference
+from outliernets.nets.onnx_graph import to_onnx
+from outliernets.nets.space import ArchSpec
+from outliernets.pipeline import engines, latency
+from outliernets.pipeline.engines import Engine, Files
+from outliernets.pipeline.stage import Silence
+from outliernets.pipeline.untrained import untrained
 from tests.tflite_builder import TfliteBuilder
+
+TINY = ArchSpec("tiny", "dense", (64, 16, 4, 16))
 
 
 @pytest.fixture
@@ -27,13 +36,10 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch):
-    """No other engine is installed, and the processors of this process are as before in the end."""
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    before = os.sched_getaffinity(0)
-    yield
-    os.sched_setaffinity(0, before)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other engine is installed."""
+    for module in ("openvino", "ai_edge_litert.interpreter", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, module, None)
 
 
 def test_the_ratio_is_that_of_medians_and_its_interval_holds_the_truth():
@@ -41,59 +47,111 @@ def test_the_ratio_is_that_of_medians_and_its_interval_holds_the_truth():
     phase = np.where(rng.random(200) < 0.3, 2.0, 1.0)  # the machine is busy in three of ten rounds
     ours = 20e-6 * phase * rng.normal(1, 0.02, 200)
     theirs = 100e-6 * phase * rng.normal(1, 0.02, 200)
-    value, low, high = host.ratio_of_medians(ours, theirs)
+    value, low, high = latency.ratio_of_medians(ours, theirs)
     assert value == np.median(ours) / np.median(theirs)
     assert low < 0.2 < high
     assert 0 < high - low < 0.02
-    assert host.ratio_of_medians(ours, theirs) == (value, low, high)
+    assert latency.ratio_of_medians(ours, theirs) == (value, low, high)
 
 
 def test_turns_alternate_and_warm_runs_are_not_timed():
     order: list[str] = []
 
-    def engine(name: str, seconds: float) -> host.Engine:
+    def engine(name: str, seconds: float) -> Engine:
         x = np.zeros(1)
-        return host.Engine(name, "1", x, lambda: x, lambda: order.append(name), lambda: seconds)
+        return Engine(name, "1", x, lambda: x, lambda: order.append(name), lambda: seconds)
 
-    times = host.turns([engine("a", host.BLOCK_SECONDS), engine("b", host.BLOCK_SECONDS / 8)], 3)
-    assert times.tolist() == [[host.BLOCK_SECONDS, host.BLOCK_SECONDS / 8]] * 3
-    probes = ["a"] * 20 + ["b"] * 20
-    assert order == probes + (["a"] * (host.WARM_UP + 5) + ["b"] * (host.WARM_UP + 8)) * 3
+    seconds = [latency.BLOCK_SECONDS, latency.BLOCK_SECONDS / 8, latency.SLOW_SECONDS]
+    competitors = [engine(name, once) for name, once in zip("abc", seconds, strict=True)]
+    times = latency.turns(competitors, 3, Silence())
+    assert times.tolist() == [seconds] * 3
+    probes = ["a"] * (1 + latency.PROBES) + ["b"] * (1 + latency.PROBES) + ["c"]
+    turn = ["a"] * (latency.WARM_UP + 5) + ["b"] * (latency.WARM_UP + 8) + ["c"]
+    assert order == probes + turn * 3
 
 
 def test_an_engine_that_errs_is_found(model: Path, tmp_path: Path, has_compiler):
     has_compiler("gcc")
     graph = read(model)
-    engine = host.ours(model, graph, "gcc", tmp_path / "c")
-    reference = Reference(model)
-    assert host.worst_lsb(engine, graph, reference) == 0
+    engine = engines.ours(graph, "gcc", tmp_path / "c")
     wrong = replace(engine, y=lambda: np.clip(engine.y().astype(int) + 3, -128, 127).astype("i1"))
-    assert host.worst_lsb(wrong, graph, reference) == 3
+    assert latency.worst_lsbs([engine, wrong], graph, model) == [0, 3]
+
+
+def test_affinity_is_given_back():
+    before = os.sched_getaffinity(0)
+    with latency.pinned(max(before)):
+        assert os.sched_getaffinity(0) == {max(before)}
+    assert os.sched_getaffinity(0) == before
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return latency._written(TINY, tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.mark.parametrize("peer", engines.PEERS, ids=lambda peer: peer.package)
+def test_every_engine_computes_the_same_network(peer: engines.Peer, tiny: Files):
+    if peer.package == "onnxruntime":
+        pytest.importorskip("onnx", reason="onnx is not installed: ongen[bench]")
+    try:
+        loaded = list(peer.load(tiny))
+    except ImportError:
+        pytest.skip(f"{peer.package} is not installed: ongen[bench]")
+    assert loaded
+    network, graph = untrained(TINY), read(tiny.int8)
+    for engine in loaded:
+        assert 0 < engine.seconds() < 1
+        if engine.x.dtype == np.int8:
+            assert latency.worst_lsbs([engine], graph, tiny.int8)[0] <= 8, engine.name
+        else:
+            engine.x[...] = network.windows[:1].reshape(engine.x.shape)
+            engine.run()
+            expected = np.asarray(network.model(network.windows[:1])).ravel()
+            assert np.abs(engine.y().ravel() - expected).max() < 1e-3, engine.name
+
+
+def test_onnx_is_written_where_it_can_be(tiny: Files, monkeypatch, tmp_path: Path):
+    assert tiny.float32 is not None
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError):
+        to_onnx(TINY, untrained(TINY).model)
+    without = latency._written(TINY, tmp_path)
+    assert (without.onnx, without.int8.read_bytes()) == (None, tiny.int8.read_bytes())
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_whole_run(model: Path, capsys: pytest.CaptureFixture[str]):
-    host.main([str(model), "--rounds", "3", "--json"])
-    printed = capsys.readouterr()
-    report = json.loads(printed.out)
-    (result,) = report["models"]
-    (row,) = result["engines"]
-    assert (result["model"], result["macs"], result["rounds"]) == ("dense.tflite", 64 * 32, 3)
-    assert result["ours"] == row["name"]
-    assert row["worst_lsb"] == 0
-    assert 0 < row["quartiles_us"][0] <= row["us"] <= row["quartiles_us"][1] < 1000
-    assert row["ratio"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    for missing in ("dense_f32.tflite", "openvino", "ai-edge-litert"):
-        assert missing in printed.err
-    assert os.sched_getaffinity(0) == {report["cpu"]}
-    text = host.as_markdown(report)
-    assert f"| **{row['name']}** |" in text
-    assert "| exact |" in text
+def test_a_whole_run_with_our_c_alone(model: Path, has_compiler):
+    has_compiler("gcc")
+    before = os.sched_getaffinity(0)
+    options = ["table", "--latency", "-q", "--rounds", "3", "--toolchain", "gcc"]
+    result = CliRunner().invoke(cli, [*options, "--model", str(model), "--json"])
+    assert result.exit_code == 0, result.output
+    table = json.loads(result.stdout)
+    (row,) = table["networks"]
+    ours, micro = row["engines"]
+    assert (row["network"], row["macs"], table["rounds"]) == ("dense", 64 * 32, 3)
+    assert (row["paper"], row["params"], table["cpu"]) == ([], None, max(before))
+    assert row["ours"] == ours["name"] == "ongen gcc, int8"
+    assert ours["worst_lsb"] == micro["worst_lsb"] == 0
+    assert 0 < ours["quartiles_ms"][0] <= ours["ms"] <= ours["quartiles_ms"][1] < 1
+    assert ours["ratio"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert list(table["left_out"]) == ["ai-edge-litert", "openvino", "onnxruntime"]
+    assert os.sched_getaffinity(0) == before
 
 
 @pytest.mark.usefixtures("alone")
-def test_wrong_choices_are_one_line_errors(model: Path, tmp_path: Path):
-    with pytest.raises(SystemExit, match=r"error: --cpu 9999 is not one of \["):
-        host.main([str(model), "--cpu", "9999"])
-    with pytest.raises(SystemExit, match=r"error: .*none\.tflite"):
-        host.main([str(tmp_path / "none.tflite"), "--rounds", "2"])
+def test_our_c_must_be_exact(model: Path, monkeypatch, has_compiler):
+    has_compiler("gcc")
+    monkeypatch.setattr(latency, "worst_lsbs", lambda engines, *_: [1] + [0] * (len(engines) - 1))
+    table = latency.latency_table(Silence(), models=[model], rounds=2, compilers=["gcc"])
+    assert table["verdict"] == "FAIL"
+
+
+def test_wrong_choices_are_found_before_any_work():
+    with pytest.raises(ConfigError, match=r"--cpu 9999: not one of \d"):
+        latency.latency_table(Silence(), cpu=9999)
+    with pytest.raises(ConfigError, match="did you mean 'fan-686'"):
+        latency.latency_table(Silence(), networks=["fan-687"])
+    with pytest.raises(ConfigError, match="known: gcc, zig"):
+        latency.latency_table(Silence(), compilers=["clang"])

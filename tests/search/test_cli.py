@@ -31,22 +31,23 @@ def ongen(monkeypatch, capsys):
 
 def test_a_search_ends_with_a_detector_and_goes_on(ongen, sounds, tmp_path) -> None:
     common = (*ABOUT, "--data", sounds, "--out", tmp_path, "--steps", "20", "--min-auc", "0.5")
-    code, out, err = ongen("search", *common, "--trials", "3", "--quiet", "--json")
+    common += ("--max-params", "700")
+    code, out, err = ongen("search", *common, "--trials", "2", "--quiet", "--json")
     assert code == 0, err
     found = json.loads(out)
     folder = Path(found["folder"])
-    assert found["trials"]["trained"] + found["trials"]["stopped"] == 3
+    assert found["trials"]["trained"] + found["trials"]["stopped"] == 2
     assert found["judged_by"].startswith("proxies")
     assert "other machines" in found["winner"]["proxies"]
     spec = DetectorSpec.load(folder / "winner.toml")
     assert learned.load(folder / "winner").spec == spec
     assert spec.name == found["winner"]["name"]
     assert found["winner"]["name"] in (folder / "pareto.md").read_text()
-    code, out, err = ongen("search", *common, "--trials", "4", "--quiet")
+    code, out, err = ongen("search", *common, "--trials", "3", "--quiet")
     assert code == 0, err
     assert "winner" in out
     made = json.loads((folder / "search.json").read_text())["trials"]
-    assert made["trained"] + made["stopped"] == 4
+    assert made["trained"] + made["stopped"] == 3
 
     code, _, err = ongen("search", *common, "--trials", "9", "--max-ram", "30K", "--quiet")
     assert code == 2

@@ -184,7 +184,7 @@ def test_workers_may_be_killed_and_come_late(tmp_path, postgresql) -> None:
     """Three processes at one database, one killed mid-trial, one more later: exactly N trials."""
     import pickle
 
-    asked = plan(tmp_path, 8, TRAINED, url=postgresql, heartbeat=1, steps=100)
+    asked = plan(tmp_path, 6, TRAINED, url=postgresql, heartbeat=1, steps=60)
     (tmp_path / "plan").write_bytes(pickle.dumps(asked))
     found = asked.open()
     environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "1"}
@@ -203,7 +203,7 @@ def test_workers_may_be_killed_and_come_late(tmp_path, postgresql) -> None:
             left.kill()
     assert killed.wait() == -signal.SIGKILL
     ended = states(found)
-    assert finished(found) == 8
+    assert finished(found) == 6
     assert set(ended) == {"COMPLETE", "PRUNED", "FAIL"}
     retried = [t for t in found.trials if "failed_trial" in t.system_attrs]
     assert retried

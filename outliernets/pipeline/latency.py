@@ -169,6 +169,7 @@ def _measured(engine: Engine, times: Seconds, best: Seconds, worst: int) -> dict
         "name": engine.name,
         "version": engine.version,
         "ms": 1e3 * float(np.median(times)),
+        "fastest_ms": 1e3 * float(times.min()),
         "quartiles_ms": (1e3 * np.quantile(times, (0.25, 0.75))).tolist(),
         "worst_lsb": worst,
         "ratio": {"value": ratio, "low": low, "high": high},

@@ -126,14 +126,18 @@ def needed(curves: Sequence[Sequence[float]], goal: float) -> list[float]:
 
 def row(task: str, name: str, curves: Sequence[Sequence[float]], trials: float, goal: float) -> str:
     """Return a line of the table; ``goal``: the median of what chance reaches in the end."""
-    ends = np.array([c[-1] for c in curves])
-    half = np.median([c[len(c) // 2 - 1] for c in curves])
-    took = float(np.median(needed(curves, goal)))
-    share = f"{took / len(curves[0]):.2f}" if np.isfinite(took) else "never"
+    ends = [c[-1] for c in curves]
+    half = float(np.median([c[len(c) // 2 - 1] for c in curves]))
+    took = float(np.median(needed(curves, goal))) / len(curves[0])
+    share = "-" if not np.isfinite(goal) else f"{took:.2f}" if np.isfinite(took) else "never"
     return (
-        f"| {task} | {name} | {half:.2f} | **{np.median(ends):.2f}** | {ends.min():.2f} ... "
-        f"{ends.max():.2f} | {share} | {trials:.0f} |"
+        f"| {task} | {name} | {_shown(half)} | **{_shown(float(np.median(ends)))}** | "
+        f"{_shown(min(ends))} ... {_shown(max(ends))} | {share} | {trials:.0f} |"
     )
+
+
+def _shown(score: float) -> str:
+    return f"{score:.2f}" if np.isfinite(score) else "none"
 
 
 def setting_of(task: str, options: argparse.Namespace) -> Setting:

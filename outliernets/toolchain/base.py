@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ OPTIONS = (
     "-ffunction-sections",
     "-fdata-sections",
     "-fno-common",
+    "-g1",  # lines for reports of faults; they stay in the ELF
     "-fno-asynchronous-unwind-tables",
     "-fno-unwind-tables",
 )
@@ -183,7 +184,7 @@ class Toolchain(ABC):
             *OPTIONS,
             *WARNINGS,
             *self._compile_options(),
-            *_no_paths(out_dir),
+            *_no_paths([out_dir.resolve(), *(source.resolve().parent for source in sources)]),
         ]
         common += [f"-I{d}" for d in include_dirs]
         common += [f"-D{name}={value}" for name, value in sorted(defines.items())]
@@ -239,9 +240,10 @@ def program_includes(board: Board, target: str | None) -> list[Path]:
     return [firmware / name for name in ("app", "lib", "audio", "bsp")] + folders
 
 
-def _no_paths(out_dir: Path) -> list[str]:
+def _no_paths(folders: Iterable[Path]) -> list[str]:
     """Return options that keep the places of sources out of the program."""
-    return [f"-ffile-prefix-map={place}=." for place in (resources.root(), out_dir.resolve())]
+    places = dict.fromkeys([Path.cwd(), resources.root(), *folders])  # the last that fits is taken
+    return [f"-ffile-prefix-map={place}=." for place in places]
 
 
 def _quiet_run(command: list[str]) -> tuple[int, str]:

@@ -46,7 +46,7 @@ class GccToolchain(Toolchain):
 
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
         # A section the script does not place would be neither copied nor zeroed at start-up.
-        script = ["-T", str(linker_script), "-Wl,--orphan-handling=error", "-Wl,-S"]
+        script = ["-T", str(linker_script), "-Wl,--orphan-handling=error"]
         options = ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none"]
         options += script if linker_script else []
         return [*options, f"-Wl,-Map={self._map(out_dir)}", "-lgcc"]

@@ -13,7 +13,7 @@ from outliernets.toolchain.base import Toolchain
 from outliernets.toolchain.cpus import Cpu
 
 # The debug information is that of zig's compiler_rt: it is large and names folders of this machine.
-_DISCARD = "SECTIONS { /DISCARD/ : { *(.debug*) *(.comment) *(.eh_frame*) } }\n"
+_DISCARD = "SECTIONS { /DISCARD/ : { *compiler_rt*(.debug*) *(.comment) *(.eh_frame*) } }\n"
 _KEEP_DEFAULT = "INSERT AFTER .text;\n"  # adds to the linker's own script instead of replacing it
 
 
@@ -49,7 +49,9 @@ class ZigToolchain(Toolchain):
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
         script = out_dir / "zig.ld"
         if linker_script:
-            text = linker_script.read_text(encoding="utf-8") + _DISCARD
+            text = _DISCARD + linker_script.read_text(
+                encoding="utf-8"
+            )  # the first that fits counts
             entry = ["-Wl,-e,Reset_Handler"]  # zig overrides the script's ENTRY
             # On an empty cache zig takes a minute to build the library that few processors need.
             entry += [] if self._cpu.needs_runtime else ["-nostdlib"]

@@ -14,6 +14,7 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,12 @@ Kept = dict[tuple[str, str, str], Measured]
 
 def detectors(networks: int) -> Iterator[DetectorSpec]:
     """Yield detectors: every other view and score with tiny networks, then random networks."""
+    crops = cycle(({}, {"frames": 16}, {"bands_seen": "high half"}))
+    whole = space.smallest() | {"frames": 32, "bands_seen": "all"}
     for i, view in enumerate(space.VIEWS):
         for score, bands, memory in SCORES[i % 2 :: 2]:
             chosen = {"view": view, "score": score, "bands": bands, "memory": memory}
-            yield space.detector(space.smallest() | chosen)
+            yield space.detector(whole | chosen | next(crops))
     chance = random.Random(0)
     while networks:
         drawn = {name: chance.choice(options) for name, options in space.DECISIONS.items()}

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for point in points:
             before = costs.costs.cache_info().misses
             start = time.process_time()
-            too_much = costs.rejected(space.detector(point), board, limits)
+            _, too_much = costs.checked(space.detector(point), board, limits)
             if too_much:
                 spent += time.process_time() - start
                 rejected += 1

@@ -17,6 +17,7 @@ from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError, near_miss
 from outliernets.graph import Lowered
 from outliernets.kernels.cost import Cost
+from outliernets.nets.layers import Pair
 from outliernets.target.cycles.memory import CACHES
 
 TABLE = Path(__file__).with_name("around.toml")
@@ -105,7 +106,7 @@ def state(spec: DetectorSpec, arena: int, scores_rows: bool) -> int:
     """Return the bytes of a detector's state, ``NAME_state_t``."""
     rows, columns = spec.network.input_shape
     size = _up(arena, 4)
-    if spec.view.parts or spec.view.pool > 1:
+    if not spec.view.is_window:
         size = _up(size, ALIGNMENT) + _up(_seen(spec), ALIGNMENT) + _up(FRONT_END.n_mels, 4)
     size += (1 if scores_rows else 2) * rows * columns  # what the network reads, and makes
     size = _up(size, 4) + (4 * spec.score.bands if spec.score.is_banded else 0)
@@ -129,7 +130,14 @@ def waits(network: Cost, board: Board) -> float:
 def _seen(spec: DetectorSpec) -> int:
     """Return the bytes of what a view keeps of the rows so far."""
     bytes_of = {"sums": 2, "squares": 4, "maxima": 1}
-    return FRONT_END.n_mels * sum(n for kept, n in bytes_of.items() if kept in _kept(spec))
+    _, bands = _extent(spec)
+    return bands * sum(n for kept, n in bytes_of.items() if kept in _kept(spec))
+
+
+def _extent(spec: DetectorSpec) -> Pair:
+    """Return how many frames and bands a view looks at."""
+    skip, low, high = spec.view.extent(FRONT_END.frames, FRONT_END.n_mels)
+    return FRONT_END.frames - skip, high - low
 
 
 def _kept(spec: DetectorSpec) -> set[str]:
@@ -139,8 +147,9 @@ def _kept(spec: DetectorSpec) -> set[str]:
 
 def _looks(spec: DetectorSpec) -> dict[str, float]:
     """Return what a view does with the rows of a window."""
-    values = FRONT_END.frames * FRONT_END.n_mels
-    if not spec.view.parts and spec.view.pool == 1:
+    frames, bands = _extent(spec)
+    values = frames * bands
+    if spec.view.is_window:
         return {}
     kept = _kept(spec)
     steps: dict[str, float] = {"maxima": values} if "maxima" in kept else {}
@@ -149,7 +158,7 @@ def _looks(spec: DetectorSpec) -> dict[str, float]:
     if not spec.view.parts:
         return steps | {"pool": values // spec.view.pool}
     for part in spec.view.parts:  # every band is looked at, neighbours are averaged
-        steps |= {part.statistic: FRONT_END.n_mels, "element": steps.get("element", 0) + part.bands}
+        steps |= {part.statistic: bands, "element": steps.get("element", 0) + part.bands}
     return steps
 
 

@@ -87,7 +87,7 @@ def costs(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
     )
 
 
-@lru_cache(maxsize=1)  # rejected() asks for the memory before all the rest
+@lru_cache(maxsize=1)  # the memory is asked for before all the rest
 def _lowered(spec: DetectorSpec, board: Board) -> Lowered:
     return lower(sketch("net", spec.network.layers), create_cpu(board).kernels)
 
@@ -113,18 +113,20 @@ def at_least(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Cost
     )
 
 
-def rejected(
+def checked(
     spec: DetectorSpec, board: Board, limits: Limits, compiler: str = COMPILER
-) -> tuple[str, ...]:
-    """Return what of a detector exceeds limits, nothing for one that fits.
+) -> tuple[Costs, tuple[str, ...]]:
+    """Return what a detector costs, and what of that exceeds limits.
 
-    Cheap checks come first, and the first that finds something is the last.
+    Quick checks come first, and the first that finds something is the last: then what is not known
+    yet is a bound.
     """
     known = at_least(spec, board, compiler)
-    if found := limits.exceeded(known):
-        return found
-    known = replace(known, ram=_ram(spec, board, Rates.of(board.cpu, compiler)))
-    return limits.exceeded(known) or limits.exceeded(costs(spec, board, compiler))
+    if not limits.exceeded(known):
+        known = replace(known, ram=_ram(spec, board, Rates.of(board.cpu, compiler)))
+    if not limits.exceeded(known):
+        known = costs(spec, board, compiler)
+    return known, limits.exceeded(known)
 
 
 def check_possible(limits: Limits, board: Board, compiler: str = COMPILER) -> None:

@@ -22,7 +22,7 @@ Choice = str | int | float
 Decisions = Mapping[str, Choice]
 
 #: of the space: to be raised when the same decisions come to mean another detector
-VERSION = 1
+VERSION = 2
 LEVELS = 5  #: of an encoder of convolutions, at most
 
 VIEWS = {
@@ -38,6 +38,8 @@ VIEWS = {
     "pool 2": ViewSpec(2),
     "window": ViewSpec(),
 }
+FRAMES, BANDS = INPUT_SHAPE[:2]
+_CROPPED = {"low half": (0, BANDS // 2), "high half": (BANDS // 2, BANDS), "all": None}
 _CONVOLUTIONS = (
     "pointwise",
     "separable 3x1",
@@ -65,6 +67,8 @@ def _levels() -> Iterator[tuple[str, tuple[Choice, ...]]]:
 #: All decisions in order, and their options, the cheapest first.
 DECISIONS: Mapping[str, tuple[Choice, ...]] = {
     "view": tuple(VIEWS),
+    "frames": (FRAMES // 2, FRAMES),  # of a window, the last ones
+    "bands_seen": tuple(_CROPPED),
     "statistics_network": (LINEAR, "dense"),
     "frames_network": ("dense", "convolutions"),
     "factors": (1, 2, 4, 8, 12, 16, 24),  # of a linear network
@@ -103,8 +107,8 @@ def detector(decisions: Decisions) -> DetectorSpec:
     Raise ConfigError for decisions that are not those of this space.
     """
     _check(decisions)
-    view = VIEWS[str(decisions["view"])]
-    rows, columns = view.shape(*INPUT_SHAPE[:2])
+    view = _view(decisions)
+    rows, columns = view.shape(FRAMES, BANDS)
     network = _network(decisions, view, (rows, columns))
     spec = DetectorSpec("searched", network, view, _score(decisions, rows))
     name = f"searched-{hashlib.sha256(spec.to_toml().encode()).hexdigest()[:8]}"
@@ -118,6 +122,12 @@ def _check(decisions: Decisions) -> None:
                 f"search space {VERSION}: {name} = {decisions.get(name)!r} is not one of "
                 f"{', '.join(map(str, options))}"
             )
+
+
+def _view(decisions: Decisions) -> ViewSpec:
+    frames, bands = int(decisions["frames"]), _CROPPED[str(decisions["bands_seen"])]
+    view = VIEWS[str(decisions["view"])]
+    return replace(view, frames=None if frames == FRAMES else frames, bands=bands)
 
 
 def _score(decisions: Decisions, rows: int) -> ScoreSpec:

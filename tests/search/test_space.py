@@ -42,6 +42,7 @@ def test_is_a_detector_that_can_be_written_and_read(point: dict[str, Any]) -> No
     assert DetectorSpec.from_toml(spec.to_toml()) == spec
     layers = spec.network.layers
     rows, columns = spec.view.shape(32, 128)
+    assert (rows, columns) == spec.network.input_shape
     assert layers[0].source == layers[-1].target == (rows, columns, 1)
     assert not layers[-1].relu
 
@@ -109,14 +110,16 @@ def test_what_does_not_matter_is_not_looked_at() -> None:
         for name, options in space.DECISIONS.items()
         if space.detector(point | {name: options[-1]}) != space.detector(point)
     }
-    assert matters == {"view", "statistics_network", "factors", "score"}
+    views = {"view", "frames", "bands_seen"}
+    assert matters == {*views, "statistics_network", "factors", "score"}
     bands = point | {"score": "bands"}
     assert space.detector(bands) != space.detector(bands | {"memory": 16})
     assert space.detector(point) == space.detector(point | {"score": "peak"})  # of one row
 
 
 def test_both_families_of_the_paper_are_in_the_space() -> None:
-    fan = space.smallest() | {"view": "window", "frames_network": "convolutions", "levels": 3}
+    whole = space.smallest() | {"view": "window", "frames": 32, "bands_seen": "all"}
+    fan = whole | {"frames_network": "convolutions", "levels": 3}
     widths = {"encoder": (4, 6, 8), "decoder": (4, 8, 12)}
     for part, chosen in widths.items():
         for i, width in enumerate(chosen, 1):
@@ -153,5 +156,5 @@ def test_optuna_makes_the_decisions_in_order() -> None:
 
 @pytest.mark.parametrize("change", [{"levels": 9}, {"view": "windows"}, {"score": None}])
 def test_decisions_of_another_space_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"search space 1: \w+ = .* is not one of"):
+    with pytest.raises(ConfigError, match=r"search space 2: \w+ = .* is not one of"):
         space.detector(space.smallest() | change)

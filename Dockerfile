@@ -10,7 +10,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY . /opt/ongen
 RUN python3 -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir '/opt/ongen[zig,unicorn,board]'
+    && /opt/venv/bin/pip install --no-cache-dir '/opt/ongen[zig,unicorn,board,search]'
 
 FROM debian:12-slim
 COPY .ci/install-tools .ci/install-renode /opt/

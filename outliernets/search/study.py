@@ -270,8 +270,9 @@ class Drafts:
         plan = self._plan
         entropy = [plan.setting.seed, number, *_worker_number()]
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        floor = plan.setting.objective.of_accuracy(plan.setting.floor)
-        return make_sampler(plan.sampler, seed, self._screen, constraints_of, floor)
+        worth = plan.setting.objective.of_accuracy
+        floor = worth(plan.setting.floor)
+        return make_sampler(plan.sampler, seed, self._screen, constraints_of, floor, worth)
 
     def _screened(self) -> Any:
         from outliernets.search.screen import BoardScreen

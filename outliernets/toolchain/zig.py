@@ -49,9 +49,8 @@ class ZigToolchain(Toolchain):
     def _link_options(self, linker_script: Path | None, out_dir: Path) -> list[str]:
         script = out_dir / "zig.ld"
         if linker_script:
-            text = _DISCARD + linker_script.read_text(
-                encoding="utf-8"
-            )  # the first that fits counts
+            # What is discarded comes first: of several patterns that fit, the first one counts.
+            text = _DISCARD + linker_script.read_text(encoding="utf-8")
             entry = ["-Wl,-e,Reset_Handler"]  # zig overrides the script's ENTRY
             # On an empty cache zig takes a minute to build the library that few processors need.
             entry += [] if self._cpu.needs_runtime else ["-nostdlib"]

@@ -31,8 +31,10 @@ def test_a_roomy_board_keeps_its_regions_apart(name):
             module.roomy(board, target)
         return
     before, after = board.variant(target), module.roomy(board, target).variant(target)
-    grown = [a for a, b in zip(after.memory, before.memory, strict=True) if a.size > b.size]
-    assert {m.role for m in grown} == {"code", "data"}
+    pairs = list(zip(after.memory, before.memory, strict=True))
+    roomy = [a for a, b in pairs if a.size > b.size or b.size >= module.ROOM]
+    assert {m.role for m in roomy} == {"code", "data"}
+    assert all(a.size >= b.size for a, b in pairs)
     places = [(base, base + m.size) for m in after.memory for base in (m.base, m.alias)
               if base is not None]  # fmt: skip
     places.sort()

@@ -29,10 +29,13 @@ class Functions:
         from elftools.elf.elffile import ELFFile
 
         with elf.open("rb") as stream:
-            table = ELFFile(stream).get_section_by_name(".symtab")
+            file = ELFFile(stream)
+            table = file.get_section_by_name(".symtab")
             symbols = list(table.iter_symbols()) if table else []
-        found = {  # bit 0 of an Arm function's address says "Thumb"
-            (s["st_value"] & ~1, max(s["st_size"], 2), s.name)
+            # Bit 0 of an Arm function's address says "Thumb".
+            self._code = ~1 if file["e_machine"] == "EM_ARM" else ~0
+        found = {
+            (s["st_value"] & self._code, max(s["st_size"], 2), s.name)
             for s in symbols
             if s["st_info"]["type"] == "STT_FUNC"
         }
@@ -47,11 +50,11 @@ class Functions:
 
     def describe(self, address: int) -> str:
         """Return ``0x8000123 (in function, file.c:12)`` for a message."""
-        found = self._at(address & ~1)
+        found = self._at(address & self._code)
         if found is None:
             return f"{address:#x} (in no known function)"
         start, size, name = found
-        line = _line_at(self._elf, start, size, address & ~1)
+        line = _line_at(self._elf, start, size, address & self._code)
         return f"{address:#x} (in {name}{f', {line}' if line else ''})"
 
     def _at(self, address: int) -> tuple[int, int, str] | None:

@@ -1,6 +1,7 @@
 """Firmware for this machine as a process: right answers, real time, clear errors."""
 
 import dataclasses
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,10 +63,17 @@ def test_the_stack_is_our_own_and_measured(client: Client, firmware: Firmware) -
     assert 3800 <= frame <= after.stack_used <= before.stack_used + frame + calls
 
 
-@pytest.mark.parametrize(("how", "signal"), [(stub.BAD_ADDRESS, 0xB), (stub.UNDEFINED, 4)])
-def test_a_crash_names_the_function_and_the_signal(client: Client, how: int, signal: int) -> None:
+@pytest.mark.parametrize(
+    ("how", "signal", "code"),
+    [(stub.BAD_ADDRESS, 0xB, "0xCCCCCCC0U = 1"), (stub.UNDEFINED, 4, '"ud2"')],
+)
+def test_a_crash_names_the_line_and_the_signal(
+    client: Client, how: int, signal: int, code: str
+) -> None:
     client.hello()
-    with pytest.raises(TargetError, match=rf"in misbehave\).* pc=0x.* signal={signal:#x}$"):
+    line = stub.line_of(code) if platform.machine() == "x86_64" else r"\d+"
+    place = rf"in misbehave, stub_model\.c:{line}\)"
+    with pytest.raises(TargetError, match=rf"{place}.* pc=0x.* signal={signal:#x}$"):
         client.infer(bytes([how]) + bytes(15))
 
 
@@ -113,5 +121,7 @@ def test_the_same_board_support_on_64_bit_arm(tmp_path: Path) -> None:
         assert_answers_like_the_twin(client)
         client.infer(bytes([stub.LOOP]) + bytes(15))
         assert client.infer_cycles > 0
-        with pytest.raises(TargetError, match=r"in misbehave\), called from .*in stub_infer\)"):
+        with pytest.raises(
+            TargetError, match=r"in misbehave, stub_model\.c:\d+\), called from .*in stub_infer, "
+        ):
             client.infer(bytes([stub.BAD_ADDRESS]) + bytes(15))

@@ -59,13 +59,6 @@ def case(request: pytest.FixtureRequest, stub_firmware: Build) -> Iterator[tuple
 CALLED = r"called from .*in stub_infer, stub_model\.c:\d+\)"
 
 
-def line_of(text: str) -> int:
-    """The only line of the stub model with this text."""
-    lines = (Path(__file__).parent / "stub_model.c").read_text().splitlines()
-    (number,) = (i for i, line in enumerate(lines, 1) if text in line)
-    return number
-
-
 def misbehave(client: Client, how: int) -> bytes:
     return client.infer(bytes([how]) + bytes(15))
 
@@ -118,7 +111,7 @@ def test_a_crash_names_the_function_and_registers(case: tuple[Target, Firmware],
     assert "pc=0x" in str(info.value)
     # Which one of the function's is the compiler's choice: it merges what ends alike.
     line = int(re.search(r"in misbehave, stub_model\.c:(\d+)\)", str(info.value))[1])
-    assert line_of("void misbehave(int8_t how) {") <= line <= line_of("void stub_infer(")
+    assert stub.line_of("void misbehave(int8_t how) {") <= line <= stub.line_of("void stub_infer(")
 
 
 @pytest.mark.emulator

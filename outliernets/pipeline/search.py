@@ -15,7 +15,6 @@ from outliernets.config import MelConfig, fingerprint
 from outliernets.data import Clip
 from outliernets.data.clips import audio_files, named_clips
 from outliernets.data.machines import MACHINES
-from outliernets.detectors.learned import learn
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError, OngenError
 from outliernets.features.windows import Standardizer, windows
@@ -67,9 +66,18 @@ class SearchConfig:
 
 def study_folder(config: BuildConfig, search: SearchConfig) -> Path:
     """Return where a study's journal and results are."""
-    board = Path(str(config.board)).stem
+    board = _board_name(config)
     name = board if search.study is None else f"{board}-{search.study}"
     return config.task_folder / "search" / name
+
+
+def _study_name(config: BuildConfig, chosen: SearchConfig) -> str:
+    return chosen.study or f"{config.task} on {_board_name(config)}"
+
+
+def _board_name(config: BuildConfig) -> str:
+    """Return the board's name; it may have been given as a file."""
+    return Path(str(config.board)).stem
 
 
 def search(config: BuildConfig, chosen: SearchConfig, narrator: Narrator) -> dict[str, Any]:
@@ -86,7 +94,7 @@ def search(config: BuildConfig, chosen: SearchConfig, narrator: Narrator) -> dic
     setting = replace(_setting(config, chosen, common, others), floor=chosen.min_auc * facts["auc"])
     plan = Plan(
         folder=study_folder(config, chosen),
-        name=chosen.study or f"{config.task} on {Path(str(config.board)).stem}",
+        name=_study_name(config, chosen),
         identity=_identity(config, chosen, setting, records),
         setting=setting,
         space=chosen.space,
@@ -108,10 +116,11 @@ def report(config: BuildConfig, chosen: SearchConfig) -> Path:
     from outliernets.report.search import write_report
 
     folder = study_folder(config, chosen)
-    name = chosen.study or f"{config.task} on {Path(str(config.board)).stem}"
     if chosen.url is None and not (folder / storage.JOURNAL).is_file():
         raise ConfigError(f"{folder} has no study; run 'ongen search' first, with the same --out")
-    found = storage.load_study(storage.open_storage(chosen.url, folder), name)
+    found = storage.load_study(
+        storage.open_storage(chosen.url, folder), _study_name(config, chosen)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "search.html"
     write_report(found, path)
@@ -168,7 +177,7 @@ def _identity(
         "storage": storage.VERSION,
         "space": chosen.space.version,
         "task": str(config.task),
-        "board": Path(str(config.board)).stem,
+        "board": _board_name(config),
         "data": fingerprint(records["features"]["digest"], records["others"]["digest"]),
         "limits": asdict(chosen.limits),
         "objective": asdict(chosen.objective),
@@ -353,16 +362,8 @@ def _write_winner(plan: Plan, best: results.Row, narrator: Narrator) -> None:
         shutil.copytree(plan.trained(best["trial"]), target)
         return
     narrator.notice("the winner was trained on another machine, or is an equal of one: once more")
-    setting = plan.setting
     target.mkdir(parents=True)
-    learn(
-        spec,
-        setting.windows("train"),
-        setting.windows("held_out"),
-        setting.clip_sigma,
-        setting.seed,
-        setting.recipe,
-    ).save(target)
+    plan.setting.learn(spec).save(target)
 
 
 def pareto_table(front: Sequence[results.Row]) -> str:

@@ -19,7 +19,7 @@ from outliernets import boards
 from outliernets.boards import Board
 from outliernets.config import SEED, MelConfig
 from outliernets.detectors.base import Fitted
-from outliernets.detectors.learned import Learned, learn
+from outliernets.detectors.learned import Learned, Look, learn
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import DataError
 from outliernets.search import costs as cost_model
@@ -67,6 +67,18 @@ class Setting:
         loaded: Windows = np.load(self.features / f"{part}.npy", mmap_mode="r")
         return loaded
 
+    def learn(self, spec: DetectorSpec, look: Look | None = None) -> Learned:
+        """Return a detector that has learned the machine; ``look``: see detectors.learned."""
+        return learn(
+            spec,
+            self.windows("train"),
+            self.windows("held_out"),
+            self.clip_sigma,
+            self.seed,
+            self.recipe,
+            look=look,
+        )
+
     @cached_property
     def proxies(self) -> Proxies:
         """What candidates are judged by."""
@@ -93,11 +105,7 @@ class Candidate:
     @classmethod
     def of(cls, spec: DetectorSpec, board: Board, limits: Limits) -> "Candidate":
         """Return it without training; milliseconds."""
-        least = cost_model.at_least(spec, board)
-        if refused := limits.exceeded(least):
-            return cls(spec, least, refused)
-        exact = cost_model.costs(spec, board)
-        return cls(spec, exact, limits.exceeded(exact))
+        return cls(spec, *cost_model.checked(spec, board, limits))
 
     def attributes(self, limits: Limits) -> dict[str, Any]:
         """Return what is known of a trial before it begins."""
@@ -166,15 +174,7 @@ class Evaluator:
                 rung(REDUCTION**number, self.judge(so_far()))
 
         try:
-            found = learn(
-                spec,
-                setting.windows("train"),
-                setting.windows("held_out"),
-                setting.clip_sigma,
-                setting.seed,
-                setting.recipe,
-                look=look,
-            )
+            found = setting.learn(spec, look)
         finally:
             tell("seconds", round(time.perf_counter() - started, 3))
         judged = self.judge(found)

@@ -6,7 +6,8 @@
 Every candidate is really trained, for ``--steps`` steps, and judged by the proxies of the search;
 detectors that are met again are not trained again (``--kept``, a line of JSON each): a benchmark
 that was stopped goes on where it was. Only candidates within the limits count. A trial is worth its
-NetScore if it also reaches the floor: a share of the AUC of the hand-made detector ``steady``.
+NetScore if it also reaches the floor: a share of the AUC of the hand-made detector ``steady``. All
+samplers begin with the same three hand-made detectors, as a search does.
 """
 
 import argparse
@@ -99,6 +100,8 @@ def curve(trainer: Trainer, sampler: str, seed: int, trials: int) -> tuple[list[
         accuracy,
     )
     study = optuna.create_study(direction="maximize", sampler=made)
+    for first in space.hand_made():
+        study.enqueue_trial(dict(first))
     best: list[float] = []
     while len(best) < trials:
         trial = study.ask()

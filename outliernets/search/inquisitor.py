@@ -34,6 +34,10 @@ class Observation:
         """Known part and rest."""
         return self.screened.known + self.rest
 
+    def counts(self, floor: float) -> bool:
+        """Whether the trial is within all limits, and its rest at ``floor`` or above."""
+        return self.feasible and self.rest >= floor
+
     @property
     def point(self) -> Point:
         """What was tried."""

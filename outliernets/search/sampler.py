@@ -38,6 +38,7 @@ Accuracy = Callable[[float], float]
 Constraints = Callable[[FrozenTrial], Sequence[float]]
 
 START = 6  #: observations before the inquisitor is asked
+GOLDEN = (5**0.5 - 1) / 2  #: multiples of it, without their whole part, are far from one another
 ROUNDS = 3  #: of proposing, judging and learning, per trial
 DRAWN = 128  #: proposals of a round
 CHANGED = 64  #: further ones: the best so far, changed a little
@@ -124,6 +125,8 @@ class GeneratorSampler(BaseSampler):
 
         def ranked() -> Ints:
             mean, deviation = inquisitor.predict(pool.points)
+            if best is None:  # nothing counts yet: what is most likely to reach the floor
+                return np.argsort((self._floor - mean) / deviation, kind="stable")
             known = np.array([screened.known for _, screened in pool.points])
             gains = expected_improvement(mean, deviation, known, best, self._floor)
             return np.argsort(-gains, kind="stable")
@@ -196,17 +199,17 @@ class History:
         ]
         return Inquisitor(options, [*self.seen, *believed], seed)
 
-    def best(self, floor: float) -> float:
-        """Return the best objective that counts; the worst of all where none does."""
-        counting = [o.objective for o in self.seen if o.feasible and o.rest >= floor]
-        return max(counting) if counting else min(o.objective for o in self.seen)
+    def best(self, floor: float) -> float | None:
+        """Return the best objective that counts, if any does."""
+        return max((o.objective for o in self.seen if o.counts(floor)), default=None)
 
     def leaders(self, floor: float) -> list[Observation]:
-        """Return the best trials, those first that count."""
-        order = sorted(
-            self.seen, key=lambda o: (o.feasible and o.rest >= floor, o.objective), reverse=True
-        )
-        return order[:LEADERS]
+        """Return the best trials: those first that count, then those nearest to the floor."""
+
+        def rank(o: Observation) -> tuple[bool, float]:
+            return (True, o.objective) if o.counts(floor) else (False, o.rest)
+
+        return sorted(self.seen, key=rank, reverse=True)[:LEADERS]
 
 
 def _observation(
@@ -278,7 +281,7 @@ class _Pool:
         return [options.index(decisions[name]) for name, options in self.options.items()]
 
     def spread(self, tried: int, random: np.random.Generator) -> dict[str, Choice]:
-        """Return a proposal to start with: from what is known to be good to what is not.
+        """Return a proposal to start with; a few of them have quite different known parts.
 
         The known part is compared with that of proposals of pure chance.
         """
@@ -287,7 +290,7 @@ class _Pool:
             if len(self.points) >= DRAWN:
                 break
         order = sorted(range(len(self.points)), key=lambda i: -self.points[i][1].known)
-        first = len(order) * (tried % START) // START
+        first = int(len(order) * (tried * GOLDEN % 1))
         for i in order[first:] + order[:first][::-1]:
             if self.points[i][1].fits():
                 return dict(self.points[i][0])

@@ -95,6 +95,20 @@ def smallest() -> dict[str, Choice]:
     return {name: options[0] for name, options in DECISIONS.items()}
 
 
+def hand_made() -> tuple[dict[str, Choice], ...]:
+    """Return decisions of detectors that people made: ``steady``, ``transient`` and ``dense-ae``.
+
+    A search begins with them, so that it ends with nothing worse.
+    """
+    whole = smallest() | {"frames": FRAMES, "bands_seen": "all"}
+    solved = whole | {"factors": 12, "score": "bands", "bands": 64}
+    return (
+        solved | {"view": "steady", "memory": 2},
+        solved | {"view": "transient", "memory": 1},
+        whole | {"view": "means", "statistics_network": "dense", "hidden": 16, "code": 4},
+    )
+
+
 def smallest_ones() -> tuple[dict[str, Choice], ...]:
     """Return decisions of detectors than which others need no less: of memory, of parameters."""
     fewest = {"view": "pool 8", "frames_network": "convolutions"}

@@ -237,10 +237,12 @@ class Drafts:
                 self._study.add_trial(draft)
 
     def _drawn(self, draft: Any) -> dict[str, Any]:
-        """Have a sampler, made anew for each draft, make all decisions.
+        """Have a sampler, made anew for each draft, make all decisions but those of the first.
 
         So the same number and history give the same draft, in whatever process.
         """
+        if draft.number < len(self._plan.space.first):
+            return dict(self._plan.space.first[draft.number])
         self._sampler = sampler = self._sampler_for(draft.number)
         study = _with_draft(self._study, draft)
         sampler.before_trial(study, draft)

@@ -45,6 +45,7 @@ class Space:
     decisions: Mapping[str, Sequence[Choice]] = field(default_factory=lambda: space.DECISIONS)
     detector: Callable[[Decisions], DetectorSpec] = space.detector
     version: int = space.VERSION
+    first: Sequence[Decisions] = field(default_factory=space.hand_made)  #: what is tried first
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,16 @@ from outliernets.train.fit import Recipe
 from tests.detectors.sound import hums
 
 SOLVED = Space(
-    {**space.DECISIONS, "view": ("means", "steady", "transient"), "statistics_network": ("linear",)}
+    {
+        **space.DECISIONS,
+        "view": ("means", "steady", "transient"),
+        "statistics_network": ("linear",),
+    },
+    first=(),
 )
-TRAINED = Space({**SOLVED.decisions, "view": ("means", "steady"), "statistics_network": ("dense",)})
+TRAINED = Space(
+    {**SOLVED.decisions, "view": ("means", "steady"), "statistics_network": ("dense",)}, first=()
+)
 IDENTITY = {"storage": storage.VERSION, "space": space.VERSION, "data": "1", "seed": 1}
 
 

@@ -197,6 +197,19 @@ def test_what_is_below_the_floor_is_not_sought():
     assert np.mean(cheap_but_deaf(generator(floor=25.0))) > 0.5
 
 
+def test_reaches_a_high_floor_before_it_saves():
+    floor = np.quantile([accuracy(p) for p in points() if screen(p)], 0.995)
+
+    def first(sampler):
+        study = searched(sampler, 20)
+        counts = (screen(t.params) and accuracy(t.params) >= floor for t in study.trials)
+        return next((number for number, does in enumerate(counts, 1) if does), np.inf)
+
+    ours = np.median([first(generator(seed, floor=floor)) for seed in range(3)])
+    chance = np.median([first(make_sampler("random", seed)) for seed in range(5)])
+    assert ours <= START + 3 < 20 < chance
+
+
 def test_keeps_constraints_as_optuna_does():
     def dear(trial):
         return [price(trial.params) - 20]

@@ -11,13 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.detector_costs import random_points
+from outliernets.detectors.dense import SPEC as DENSE
+from outliernets.detectors.library import library
 from outliernets.detectors.spec import DetectorSpec
+from outliernets.detectors.views import MEANS
 from outliernets.errors import ConfigError
 from outliernets.graph import execute, verify
 from outliernets.lower import lower
 from outliernets.nets.build import build
 from outliernets.nets.sketch import sketch
 from outliernets.nets.space import ArchSpec
+from outliernets.score import ScoreSpec
 from outliernets.search import space
 from outliernets.train.quantize import to_int8
 from tests.keras_models import random_model
@@ -139,6 +143,15 @@ def test_both_families_of_the_paper_are_in_the_space() -> None:
         slider |= {f"decoder_{i}": "conv 3x3", f"decoder_{i}_width": 12}
     member = ArchSpec("s", "slider", (4, 4, 4, 4, 4, 8, 32, 12, 12, 12, 12))
     assert _shapes(space.detector(slider).network) == _shapes(member)
+
+
+def test_what_people_made_is_in_the_space() -> None:
+    steady, transient, dense = map(space.detector, space.hand_made())
+    for found, made in zip((steady, transient), library().values(), strict=True):
+        network = replace(made.network, name=found.name)
+        assert found == replace(made, name=found.name, network=network, alarm=found.alarm)
+    assert (dense.view, dense.score) == (MEANS, ScoreSpec("mse"))
+    assert _shapes(dense.network) == _shapes(DENSE)
 
 
 def _shapes(network: ArchSpec) -> list[tuple[object, ...]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from outliernets.errors import ConfigError
-from outliernets.search import results, storage, study
+from outliernets.search import results, space, storage, study
 from outliernets.search.costs import Limits
 from outliernets.search.study import run
 from outliernets.search.trial import Space
@@ -70,6 +70,11 @@ def test_the_generator_knows_limits_and_draws_what_is_within(tmp_path) -> None:
     assert all(t.user_attrs["costs"]["params"] <= 400 for t in found.trials)
 
 
+def test_what_people_made_is_tried_first_whatever_the_sampler(tmp_path) -> None:
+    found = run(plan(tmp_path, 3, Space(), sampler="random"), 1, told_nothing)
+    assert [t.params for t in found.trials] == list(space.hand_made())
+
+
 def test_an_interrupted_trial_is_tried_again(tmp_path, monkeypatch) -> None:
     usual = study.Evaluator.objective
 
@@ -95,7 +100,7 @@ def test_a_killed_worker_is_known_by_its_lock(tmp_path) -> None:
 
 def test_equal_detectors_are_judged_once(tmp_path) -> None:
     one = {name: options[:1] for name, options in SOLVED.decisions.items()}
-    found = run(plan(tmp_path, 3, type(SOLVED)(one)), 1, told_nothing)
+    found = run(plan(tmp_path, 3, Space(one, first=())), 1, told_nothing)
     assert len({t.value for t in found.trials}) == 1
     assert len(list((tmp_path / "study" / "trained").iterdir())) == 1
 

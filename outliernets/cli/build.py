@@ -115,9 +115,10 @@ def build(
     )
     with narrator(quiet) as tell:
         report = run_build(config, tell, first, last)
-    if "stages" not in report:
-        report = checks.applied(report)
-    _show(report, as_json, config.board_folder / "report.json")
+    if "stages" in report:  # cut short by --to: there is no report.json yet
+        _show(report, as_json)
+    else:
+        _show(checks.applied(report), as_json, config.board_folder / "report.json")
 
 
 @click.command(short_help="Recordings to an int8 network, with its AUC.")

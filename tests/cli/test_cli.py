@@ -70,6 +70,16 @@ def test_doctor_names_what_is_missing_and_how_to_get_it(ongen, monkeypatch):
     assert "apt install qemu-system-arm" in out
 
 
+def test_a_build_that_is_cut_short_says_what_there_is_and_claims_no_report(ongen, tmp_path):
+    own_machine(tmp_path / "pump")
+    common = ("--data", tmp_path / "pump", "--board", "stm32f746", "--out", tmp_path / "build")
+    code, out, err = ongen("build", *common, "--to", "data")
+    assert code == 0, err
+    assert "data" in out
+    assert "report.json" not in err
+    assert not list(tmp_path.rglob("report.json"))
+
+
 def test_data_simulate_list_and_check(ongen, tmp_path):
     arguments = ("--normal", 12, "--abnormal", 2, "--out", tmp_path, "-q", "--json")
     code, out, _ = ongen("data", "simulate", "--task", "fan/06/6dB", *arguments)

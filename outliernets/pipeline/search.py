@@ -344,14 +344,31 @@ def _written(
             f"({identity['min-auc']:g} of {reference['name']}'s) on the proxies; search longer, or "
             "lower --min-auc"
         )
-    _write_winner(plan, results.row(best), narrator)
+    _write_winner(plan, results.row(best), _provenance(found, identity, trials), narrator)
     return found
 
 
-def _write_winner(plan: Plan, best: results.Row, narrator: Narrator) -> None:
+def _provenance(found: Mapping[str, Any], identity: Told, trials: Sequence[Any]) -> str:
+    """Return comments that say how a winner was found; the same search says the same."""
+    told = [[t.params, t.state.name, t.value] for t in trials]
+    limits = [f"{name} {value:g}" for name, value in identity["limits"].items() if value]
+    counts, winner = found["trials"], found["winner"]
+    lines = [
+        f"Found by ongen search for {found['task']} on {found['board']}, {found['data']} sound,",
+        f"judged by {found['judged_by']}, seed {identity['seed']}, space {identity['space']}.",
+        f"Limits: {', '.join([*limits, 'AUC'])} {found['floor']:.4f} "
+        f"({identity['min-auc']:g} of {found['reference']['name']}'s).",
+        f"Trials: {counts['trained']} trained, {counts['stopped']} stopped early, "
+        f"{counts['refused']} refused for their costs; this is number {winner['trial']}:",
+        f"NetScore {winner['score']:.2f}, AUC {winner['auc']:.4f}. Study {fingerprint(told)}.",
+    ]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _write_winner(plan: Plan, best: results.Row, provenance: str, narrator: Narrator) -> None:
     """Write the detector, what it learned, and its network alone where that says it all."""
     spec = DetectorSpec.from_toml(best["detector"])
-    write_atomically(plan.folder / f"{WINNER}.toml", best["detector"])
+    write_atomically(plan.folder / f"{WINNER}.toml", provenance + best["detector"])
     network = plan.folder / f"{WINNER}-network.toml"
     network.unlink(missing_ok=True)
     if (spec.view, spec.score) == (ViewSpec(), ScoreSpec()):

@@ -92,7 +92,8 @@ class ScorePlan:
     """Integers that bring input and output of a network to one unit before they are subtracted.
 
     The residual is ``(x - x_zero) * x_gain - (y - y_zero) * y_gain``, [rows, columns] in units of
-    ``unit``; sums of its squares always fit 64 bits. An alarm is a score above ``threshold``.
+    ``unit``; sums of its squares always fit 64 bits. An alarm is a score above ``threshold``. Where
+    there is no network, and the output a constant that stands for zero, ``y_gain`` is 0.
     """
 
     spec: ScoreSpec
@@ -126,9 +127,14 @@ class ScorePlan:
             x_zero=x.zero_point,
             x_gain=round_half_away(x.scale / unit),
             y_zero=y.zero_point,
-            y_gain=round_half_away(y.scale / unit),
+            y_gain=0 if y.is_constant else round_half_away(y.scale / unit),
             unit=unit,
         )
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether there is a network, and anything is subtracted from its input."""
+        return self.y_gain != 0
 
     @property
     def size(self) -> int:
@@ -199,12 +205,13 @@ class ScorePlan:
     @property
     def title(self) -> str:
         """What the score is, in words."""
-        spec = self.spec
+        spec, what = self.spec, "differences" if self.rebuilds else "values"
         if spec.kind == "mse":
-            return "the sum of the squared differences between input and output"
+            of = "between input and output" if self.rebuilds else "of the view"
+            return f"the sum of the squared {what} {of}"
         if spec.kind == "peak":
-            return f"the largest sum of squared differences of one of {self.rows} rows"
-        means = f"the mean differences of {spec.bands} bands"
+            return f"the largest sum of squared {what} of one of {self.rows} rows"
+        means = f"the mean {what} of {spec.bands} bands"
         if spec.memory > 1:
             means += f" over {spec.memory} windows"
         if self.distance is None:
@@ -216,8 +223,9 @@ class ScorePlan:
         """What a score of 1 stands for, in words."""
         if self.distance is not None:
             return f"{self.unit_squared:.6g} of a squared Mahalanobis distance"
-        of = {"mse": "error", "peak": "error of a row"}.get(
-            self.spec.kind, "difference of the bands"
+        error, difference = ("error", "difference") if self.rebuilds else ("value", "value")
+        of = {"mse": error, "peak": f"{error} of a row"}.get(
+            self.spec.kind, f"{difference} of the bands"
         )
         return f"a mean squared {of} of {self.unit_squared:.6g} square deviations"
 
@@ -229,6 +237,7 @@ class ScorePlan:
             "pooled": self.columns // self.spec.bands if self.spec.is_banded else 1,
             "is_banded": self.spec.is_banded,
             "size": self.size,
+            "rebuilds": self.rebuilds,
             "title": self.title,
             "unit_title": self.unit_title,
         }

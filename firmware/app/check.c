@@ -4,7 +4,7 @@
  *
  *     RESET  ()                -> ()
  *     PUSH   (i16 samples)     -> RESULT ..., then u32 samples taken, u32 windows finished
- *     INFER  (i8 input)        -> u32 cycles, i8 output
+ *     INFER  (i8 input)        -> u32 cycles, i8 output          if there is a network
  *     RESULT                   =  u32 window, u64 score, u8 alarm, u32 front cycles, u32 final cycles
  *
  * PUSH hands samples to the model in pieces of at most PIECE. "Front cycles" is the time of the pieces
@@ -24,6 +24,8 @@ static union {
     uint8_t bytes[PAYLOAD_MAX + ON_FRAME_OVERHEAD];
     uint64_t alignment;
 } receive;
+
+#if MODEL_OUT_SIZE > 0
 static int8_t output[MODEL_OUT_SIZE] __attribute__((aligned(8)));
 
 static void infer(const on_frame_t *request) {
@@ -38,6 +40,7 @@ static void infer(const on_frame_t *request) {
     server_send(request, ON_MSG_INFER | ON_MSG_REPLY, head, sizeof head, (const uint8_t *)output,
                 MODEL_OUT_SIZE);
 }
+#endif
 
 #if MODEL_HAS_FRONT_END
 static uint32_t front_cycles;
@@ -100,9 +103,11 @@ static void push(const on_frame_t *request) {
 
 bool app_answer(const on_frame_t *request) {
     switch (request->type) {
+#if MODEL_OUT_SIZE > 0
     case ON_MSG_INFER:
         infer(request);
         return true;
+#endif
 #if MODEL_HAS_FRONT_END
     case ON_MSG_RESET:
         reset();

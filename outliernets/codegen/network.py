@@ -14,7 +14,7 @@ def network_files(
     score: ScorePlan | None = None,
     view: ViewPlan | None = None,
 ) -> dict[str, str]:
-    """Return ``NAME.h`` and ``NAME.c``.
+    """Return ``NAME.h`` and ``NAME.c``; the header alone where there is no network.
 
     With ``front_end`` the header also declares the detector (``NAME_push``) that
     ``codegen.detector`` prints, and its state has room for what ``score`` and ``view`` need; None
@@ -31,26 +31,26 @@ def network_files(
         "y": graph.y,
         "macs": graph.macs,
         "weight_bytes": graph.weight_bytes,
+        "rebuilds": not graph.y.is_constant,
         "arena_bytes": max(memory.size, 4),
         "front_end": front_end,
         "functions": [_function(graph, node, node is scored) for node in graph.nodes],
         "calls": [_call(graph, memory, node) for node in graph.nodes],
         **around,
     }
-    return {
-        f"{name}.h": render("network.h.j2", **context),
-        f"{name}.c": render("network.c.j2", **context),
-    }
+    kinds = "h" if graph.y.is_constant else "hc"
+    return {f"{name}.{kind}": render(f"network.{kind}.j2", **context) for kind in kinds}
 
 
 def _around(graph: Graph, score: ScorePlan | None, view: ViewPlan | None) -> dict[str, Any]:
     """Return what the templates print of the detector, and whether rows are scored as they come."""
     score = score or ScorePlan.make(graph.x, graph.y)
     view = view or _whole_window(graph.x)
+    last = graph.nodes[-1:]
     return {
         "score": score.context(),
         "view": view.context(),
-        "scores_rows": score.spec.kind == "mse" and graph.nodes[-1].op.scores_rows,
+        "scores_rows": score.spec.kind == "mse" and any(node.op.scores_rows for node in last),
     }
 
 

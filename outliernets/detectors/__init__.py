@@ -19,14 +19,14 @@ from outliernets.detectors.dense import dense
 from outliernets.detectors.gaussian import Gaussian
 from outliernets.detectors.library import library
 from outliernets.detectors.network import Network
-from outliernets.detectors.no_network import NoNetwork
 from outliernets.detectors.ppca import Ppca
 from outliernets.detectors.scores import SCORES, score
-from outliernets.detectors.spec import DetectorSpec
+from outliernets.detectors.spec import DetectorSpec, nothing
 from outliernets.errors import ConfigError, near_miss
 from outliernets.nets import zoo
 from outliernets.score import ScoreSpec
 from outliernets.train.fit import Recipe
+from outliernets.view import ViewSpec
 
 __all__ = ["Detector", "DetectorSpec", "Fitted", "get", "listed", "specified"]
 
@@ -63,7 +63,7 @@ def known() -> Sequence[str]:
 def specified(name: str, task: Task) -> DetectorSpec:
     """Return a detector that can be built, by name or TOML file.
 
-    Raise ConfigError for names that do not exist or stand for something that is no network.
+    Raise ConfigError for names that do not exist or are no view, network and score.
     """
     if name.endswith(".toml"):
         return DetectorSpec.load(Path(name))
@@ -71,7 +71,8 @@ def specified(name: str, task: Task) -> DetectorSpec:
     if not isinstance(found, Network):
         raise ConfigError(
             f"detector '{name}' is there to compare with and cannot be built; "
-            f"give {DEFAULT}, {PAPER}, {', '.join(library())}, a network of the zoo or a TOML file"
+            f"give {', '.join((DEFAULT, *_SCORED, *library()))}, a network of the zoo or a TOML "
+            "file"
         )
     return found.spec
 
@@ -101,7 +102,7 @@ def _scored(
     kind = asked or SCORES["mse"]
     match base:
         case "no-network":
-            return NoNetwork(name, kind)
+            return Network(name, DetectorSpec(name, nothing(ViewSpec()), score=kind), recipe)
         case "dense-ae":
             return dense(name, kind, recipe)
         case "cae-mcs":

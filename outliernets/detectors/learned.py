@@ -24,7 +24,7 @@ SPEC, WEIGHTS, NUMBERS = "detector.toml", "weights.npz", "detector.json"
 
 @dataclass(frozen=True, eq=False)
 class Learned(Fitted):
-    """View, network (a Keras ``model``) and score, all of them ready."""
+    """View, network (a Keras ``model`` or ``Zeros``) and score, all of them ready."""
 
     spec: DetectorSpec
     view: View

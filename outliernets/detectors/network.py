@@ -15,7 +15,7 @@ from outliernets.view import Windows
 
 @dataclass(frozen=True)
 class Network(Detector):
-    """A network that reproduces a view of the window, and a score of what is left."""
+    """A network, or none, that reproduces a view of the window, and a score of what is left."""
 
     spec: DetectorSpec
     recipe: Recipe = field(default_factory=Recipe)

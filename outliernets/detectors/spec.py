@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from outliernets.alarm import AlarmConfig
 from outliernets.errors import ConfigError, near_miss
+from outliernets.nets.families import NONE
 from outliernets.nets.layers import INPUT_SHAPE
 from outliernets.nets.space import ArchSpec, plain_text
 from outliernets.score import ScoreSpec
@@ -78,10 +79,11 @@ class DetectorSpec:
         _known(table, ("name", *_TABLES), where)
         name = plain_text(table, "name", where)
         parts = {key: _table(table, key, where) for key in _TABLES}
+        view = _view(parts["view"], f"{where}, [view]")
         return cls(
             name,
-            ArchSpec.from_table(parts["network"], f"{where}, [network]"),
-            _view(parts["view"], f"{where}, [view]"),
+            _network(parts["network"], view, f"{where}, [network]"),
+            view,
             _score(parts["score"], f"{where}, [score]"),
             _alarm(parts["alarm"], f"{where}, [alarm]"),
         )
@@ -94,6 +96,19 @@ class DetectorSpec:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: cannot read the detector: {error}") from None
         return cls.from_toml(text, str(path))
+
+
+def nothing(view: ViewSpec) -> ArchSpec:
+    """Return the network that is none, for a view."""
+    return ArchSpec("no-network", NONE, input=view.shape(*INPUT_SHAPE[:2]))
+
+
+def _network(table: Mapping[str, Any], view: ViewSpec, where: str) -> ArchSpec:
+    """Return the network; of one that is none, the family says enough."""
+    if table.get("family") == NONE:
+        usual = nothing(view)
+        table = {"name": usual.name, "input": list(usual.input_shape), **table}
+    return ArchSpec.from_table(table, where)
 
 
 def _view_toml(view: ViewSpec) -> str:

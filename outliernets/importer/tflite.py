@@ -74,13 +74,11 @@ class _Reader:
 
     def graph(self, name: str) -> Graph:
         operators = [_Operator(self, o) for o in self.subgraph.operators or ()]
-        if not operators:
-            raise self.refusal("has no operators")
         start, end = (
             self.border("input", self.subgraph.inputs),
             self.border("output", self.subgraph.outputs),
         )
-        if operators[0].is_float_edge("QUANTIZE", operators[0].inputs[0], start):
+        if operators and operators[0].is_float_edge("QUANTIZE", operators[0].inputs[0], start):
             start = operators.pop(0).output
         if operators and operators[-1].is_float_edge("DEQUANTIZE", operators[-1].output, end):
             end = operators.pop().inputs[0]
@@ -88,6 +86,8 @@ class _Reader:
         self.require_int8("input", start)
         self.require_int8("output", end)
         tensors = [self.tensor(i) for i in range(len(self.subgraph.tensors))]
+        if not operators:
+            self.require_zero(tensors[end])
         nodes, kept = self.nodes(operators, tensors)
         kept |= {tensors[start].name, tensors[end].name}
         return Graph(
@@ -120,6 +120,11 @@ class _Reader:
                 f"its {what} is {kind}, needs INT8: convert with full-integer quantisation "
                 "(inference_input_type = inference_output_type = tf.int8)"
             )
+
+    def require_zero(self, y: Tensor) -> None:
+        """Refuse a model without operators, unless it says that there is no network."""
+        if not y.is_constant or np.any(y.values != y.zero_point):
+            raise self.refusal("has no operators, and its output is not a constant zero")
 
     def nodes(
         self, operators: "Sequence[_Operator]", tensors: Sequence[Tensor]

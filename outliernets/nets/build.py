@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from outliernets.nets.layers import Layer
+from outliernets.nets.nothing import Zeros
 from outliernets.nets.space import ArchSpec
 
 
@@ -12,8 +13,10 @@ def build(spec: ArchSpec) -> Any:
     """Return an untrained ``keras.Model``: float32 [n, 32, 128, 1] to the same shape.
 
     Family dense reads [n, 1, bands, 1]. Layers are named as in ``spec.layers`` and weights drawn
-    with he_normal from Keras' global seed.
+    with he_normal from Keras' global seed. Where there are no layers, ``Zeros`` stands for it.
     """
+    if not spec.layers:
+        return Zeros(spec.input_shape)
     import keras
 
     values = source = keras.Input(spec.layers[0].source, name="input")

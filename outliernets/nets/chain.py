@@ -52,12 +52,10 @@ class Chain:
 
     def read(self, table: Mapping[str, Any], where: str) -> dict[str, Any]:
         """See Family."""
-        source, listed = table.get("input"), table.get("layers")
-        if not isinstance(source, list) or len(source) != 2 or not all(map(_is_whole, source)):
-            raise ConfigError(f"{where}: input must be [rows, bands], as [32, 128], got {source!r}")
+        source, listed = read_input(table, where), table.get("layers")
         if not isinstance(listed, list) or not all(isinstance(line, str) for line in listed):
             raise ConfigError(f'{where}: layers must be a list of texts, as ["conv 3x3 8"]')
-        return {"input": tuple(source), "listed": tuple(" ".join(line.split()) for line in listed)}
+        return {"input": source, "listed": tuple(" ".join(line.split()) for line in listed)}
 
     def write(self, spec: "ArchSpec") -> list[str]:
         """See Family."""
@@ -70,7 +68,7 @@ class Chain:
         where = f"network '{spec.name}'"
         if spec.input is None or not spec.listed or spec.widths or spec.rows:
             raise ConfigError(f"{where}: family {spec.family} takes an input and a list of layers")
-        _within(spec.input, LARGEST_WIDTH, f"{where}, input")
+        within(spec.input, LARGEST_WIDTH, f"{where}, input")
         source: Shape = (*spec.input, 1)
         net, counts = Stack(source), dict.fromkeys(_FORMS, 0)
         for number, line in enumerate(spec.listed, 1):
@@ -84,6 +82,15 @@ class Chain:
                 "they must end with its shape"
             )
         return tuple(net.layers)
+
+
+def read_input(table: Mapping[str, Any], where: str) -> Pair:
+    """Return the rows and bands that a table says a network reads; ConfigError for nonsense."""
+    match table.get("input"):
+        case [rows, bands] if _is_whole(rows) and _is_whole(bands):
+            return rows, bands
+        case value:
+            raise ConfigError(f"{where}: input must be [rows, bands], as [32, 128], got {value!r}")
 
 
 def _parsed(line: str, where: str) -> tuple[str, Mapping[str, str | None]]:
@@ -107,7 +114,7 @@ def _form(word: str) -> re.Pattern[str]:
 def _add(net: Stack, name: str, word: str, step: Mapping[str, str | None], where: str) -> None:
     """Put a layer onto ``net``."""
     relu = not step.get("linear")
-    size = _within(_numbers(step.get("size") or "1"), LARGEST_WIDTH, where)[0]
+    size = within(_numbers(step.get("size") or "1"), LARGEST_WIDTH, where)[0]
     window = _pair(step.get("window"), where)
     stride = _pair(step.get("stride"), where)
     match word:
@@ -131,13 +138,13 @@ def _add(net: Stack, name: str, word: str, step: Mapping[str, str | None], where
             net.dense(name, (1, size, 1), relu=relu)
         case "image":
             rows, columns, channels = _numbers(step["shape"] or "")
-            _within((rows, columns, channels), LARGEST_WIDTH, where)
+            within((rows, columns, channels), LARGEST_WIDTH, where)
             net.dense(name, (rows, columns, channels), relu=relu)
 
 
 def _pair(text: str | None, where: str) -> Pair:
     """Return a window or stride, (1, 1) where there is none."""
-    rows, columns = _within(_numbers(text or "1x1"), LARGEST_WIDTH, where)
+    rows, columns = within(_numbers(text or "1x1"), LARGEST_WIDTH, where)
     return rows, columns
 
 
@@ -145,7 +152,8 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split("x")))
 
 
-def _within(numbers: Sequence[int], largest: int, where: str) -> Sequence[int]:
+def within(numbers: Sequence[int], largest: int, where: str) -> Sequence[int]:
+    """Return the numbers, each of 1 to ``largest``; ConfigError for another."""
     for number in numbers:
         if not 1 <= number <= largest:
             raise ConfigError(f"{where}: {number} is not within 1..{largest}")

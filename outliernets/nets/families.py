@@ -1,6 +1,7 @@
 """The families of networks: what their members are made of, and which layers that makes.
 
-Members of a prototype have widths that are free; those of ``chain`` list their layers.
+Members of a prototype have widths that are free; those of ``chain`` list their layers, and those of
+``none`` have no layers at all.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from outliernets.errors import ConfigError
 from outliernets.nets.chain import Chain
 from outliernets.nets.layers import INPUT_SHAPE, LARGEST_WIDTH, Layer, Stack
+from outliernets.nets.nothing import Nothing
 
 if TYPE_CHECKING:
     from outliernets.nets.space import ArchSpec
 
 Widths = Sequence[int]
-LINEAR, CHAIN = "linear", "chain"
+LINEAR, CHAIN, NONE = "linear", "chain", "none"
 
 
 class Family(Protocol):
@@ -172,4 +174,5 @@ FAMILIES: Mapping[str, Family] = {
     "dense": Prototype((("bands", 1), ("encoder", 1), ("latent", 1), ("decoder", 1)), _dense, (1,)),
     LINEAR: Prototype((("bands", 1), ("factors", 1)), _linear, (1,)),
     CHAIN: Chain(),
+    NONE: Nothing(),
 }

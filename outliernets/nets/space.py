@@ -18,7 +18,8 @@ class ArchSpec:
 
     ``widths`` lists the channels in the order the family names them (``FAMILIES``). ``rows`` are
     those of the input, None for the family's usual. The family ``chain`` has ``input`` (rows,
-    bands) and ``listed`` layers instead. What does not exist raises ConfigError.
+    bands) and ``listed`` layers instead, ``none`` an input alone. What does not exist raises
+    ConfigError.
     """
 
     name: str
@@ -54,6 +55,8 @@ class ArchSpec:
     @property
     def input_shape(self) -> tuple[int, int]:
         """Rows and columns of what it reads."""
+        if self.input is not None:
+            return self.input
         rows, columns, _ = self.layers[0].source
         return rows, columns
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from outliernets import boards, codegen, target, toolchain
 from outliernets.boards import Board, linker_context
 from outliernets.config import c_identifier, library_name
+from outliernets.errors import UnsupportedModelError
 from outliernets.graph import Graph
 from outliernets.importer import read
 from outliernets.lower import lower
@@ -45,6 +46,8 @@ def compile_model(
     """
     board, target_name = boards.load_for(board_name, target_name)
     graph = read(model, library_name(name or c_identifier(model.stem)))
+    if graph.y.is_constant:
+        raise UnsupportedModelError(f"{model.name}: has no operators; there is nothing to compile")
     narrator.begin("emit", 1, 3)
     lowered = lower(graph, toolchain.create_cpu(board).kernels)
     files = codegen.network_files(lowered)

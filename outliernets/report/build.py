@@ -88,9 +88,8 @@ def _timing(run: Mapping[str, Any], board: Board, macs: int, mel: MelConfig) -> 
         cycles = Cycles(model["window"], model["error"], model["basis"], model["memory"])
     elif window is not None:
         cycles = Cycles(window, None, "one cycle per instruction: no model of this processor")
-    times = timing(
-        cycles, board.clock_hz, macs_per_cycle=macs / model["network"] if model else None
-    )
+    network = model["network"] if model else 0  # of detectors that have one
+    times = timing(cycles, board.clock_hz, macs_per_cycle=macs / network if network else None)
     if model:
         times["cycles"] |= {key: model[key] for key in ("mel_frame", "network", "window")}
     measured = run["cycles_measured"]

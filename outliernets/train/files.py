@@ -25,7 +25,8 @@ def load_model(spec: ArchSpec, path: Path) -> Any:
 
     Raise DataError for a file that is missing, damaged or of another architecture.
     """
-    tensorflow()  # quietly, before Keras imports it
+    if spec.layers:
+        tensorflow()  # quietly, before Keras imports it
     model = build(spec)
     try:
         with np.load(path) as arrays:

@@ -88,8 +88,8 @@ def train(
     Same arguments, same weights (on the same machine and TensorFlow). Raise DataError for empty or
     non-finite windows and when the loss stops being finite.
     """
-    _refuse_unusable(spec, windows, "training")
-    _refuse_unusable(spec, held_out, "held-out")
+    refuse_unusable(spec, windows, "training")
+    refuse_unusable(spec, held_out, "held-out")
     tensorflow().config.experimental.enable_op_determinism()
     recipe = recipe or Recipe()
     start = time.perf_counter()
@@ -220,8 +220,9 @@ def reconstruct(model: Any, windows: Floats, batch: int = 256) -> Floats:
     return np.concatenate(parts) if parts else np.zeros_like(windows)
 
 
-def _refuse_unusable(spec: ArchSpec, windows: Floats, role: str) -> None:
-    rows, columns, _ = spec.layers[0].source
+def refuse_unusable(spec: ArchSpec, windows: Floats, role: str) -> None:
+    """Raise DataError, naming the ``role``, for windows of another shape, none, or not finite."""
+    rows, columns = spec.input_shape
     if windows.ndim != 3 or windows.shape[1:] != (rows, columns) or not len(windows):
         raise DataError(
             f"{role} windows must be [n, {rows}, {columns}] with n >= 1, got {windows.shape}"

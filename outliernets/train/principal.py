@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from outliernets.errors import DataError
 from outliernets.nets.build import build
-from outliernets.nets.families import LINEAR
+from outliernets.nets.families import LINEAR, NONE
 from outliernets.nets.space import ArchSpec
+from outliernets.train.fit import refuse_unusable
 from outliernets.train.quiet import tensorflow
 
 MIN_NOISE = 1e-6  #: variance
@@ -25,7 +26,7 @@ Matrix = NDArray[np.float64]
 
 def is_solved(spec: ArchSpec) -> bool:
     """Whether the network has a solution, so that nothing is left to chance."""
-    return spec.family == LINEAR
+    return spec.family in (LINEAR, NONE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,13 @@ def solution(spec: ArchSpec, x: NDArray[np.float32]) -> Solution:
 
 
 def solve(spec: ArchSpec, x: NDArray[np.float32]) -> Any:
-    """Return the Keras model of ``solution(spec, x)``."""
+    """Return the Keras model of ``solution(spec, x)``; what ``build`` says where there is no layer.
+
+    Raise DataError for what cannot be learned from.
+    """
+    if spec.family == NONE:
+        refuse_unusable(spec, x, "training")
+        return build(spec)
     found = solution(spec, x)
     tensorflow()  # quietly, before Keras imports it
     model = build(spec)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from outliernets.config import MelConfig
 from outliernets.errors import DataError
 from outliernets.files import written_whole
+from outliernets.nets.nothing import Zeros
 from outliernets.train.quiet import muted, tensorflow
 
 Floats = NDArray[np.float32]
@@ -32,7 +33,10 @@ def quantize(
             f"quantisation needs at least {MIN_CALIBRATION} calibration windows, "
             f"got {len(calibration)}: use more training clips"
         )
-    content = to_int8(model, widened(calibration, input_range), input_range)
+    if isinstance(model, Zeros):
+        content = model.to_int8(input_range)
+    else:
+        content = to_int8(model, widened(calibration, input_range), input_range)
     with written_whole(out) as partial:
         partial.write_bytes(content)
 

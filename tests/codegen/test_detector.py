@@ -12,13 +12,16 @@ import pytest
 from outliernets import boards, codegen, target, toolchain
 from outliernets.boards import linker_context
 from outliernets.config import MelConfig
+from outliernets.errors import TargetError
 from outliernets.features import mel_fixed
 from outliernets.features.plan import MelPlan, make_plan
 from outliernets.features.windows import Standardizer
 from outliernets.graph import Graph, execute
 from outliernets.importer import read
 from outliernets.lower import lower
+from outliernets.nets.nothing import Zeros
 from outliernets.pipeline.firmware import library_files, link, write_sources
+from outliernets.reference import Reference
 from outliernets.score import ScorePlan, ScoreSpec
 from outliernets.toolchain.host import compile_shared
 from outliernets.view import Part, ViewPlan, ViewSpec
@@ -147,13 +150,19 @@ def plans(
     frames: int = 32,
     bands: int = 128,
     threshold: int = NEVER,
+    network: bool = True,
 ) -> Plans:
     """A detector with random weights; what it must learn is learnt from random rows."""
     rng = np.random.default_rng(9)
     rows, columns = view.shape(frames, bands)
     levels = rng.normal(0, 1, (200, 1, bands))
     fitted = view.fit(np.clip(levels + rng.normal(0, 1, (200, frames, bands)), -6, 6), 6.0)
-    model = dense(columns, 12, fitted.limit / 127.5) if view.parts else filtering(rows, columns)
+    if not network:
+        model = Zeros((rows, columns)).to_int8(fitted.limit)
+    elif view.parts:
+        model = dense(columns, 12, fitted.limit / 127.5)
+    else:
+        model = filtering(rows, columns)
     (folder / "net.tflite").write_bytes(model)
     graph = read(folder / "net.tflite", "net")
     network = (graph.x.scale, graph.x.zero_point)
@@ -348,6 +357,34 @@ def test_every_size_equals_its_twin(frames, bands, view, score, tmp_path):
     assert detector.scores(rows.ravel()) == plan.twin(rows.astype(np.int8))
 
 
+@pytest.mark.parametrize(
+    ("view", "score"),
+    [*((v, s) for v in ("window", "pool4", "all") for s in SCORES), ("late", "mse")],
+)
+def test_every_score_of_the_view_itself_equals_its_twin(view, score, tmp_path):
+    plan = plans((VIEWS | CROPS)[view], SCORES[score], tmp_path, FRAMES, BANDS, network=False)
+    reference = Reference(tmp_path / "net.tflite")
+    rows = windows_of_rows(FRAMES, BANDS)
+    x = plan.view.apply(rows.astype(np.int8).reshape(-1, FRAMES * BANDS))
+    for window in x:
+        assert not np.any(reference.infer(window))
+        assert not np.any(execute(plan.graph, window))
+    expected = plan.twin(rows.astype(np.int8))
+    if score == "mse":
+        assert expected == (np.square(x.astype(int)).sum(axis=1) * plan.score.x_gain**2).tolist()
+    assert len(set(expected)) > len(expected) // 2
+    assert Compiled(plan, tmp_path, rows_as_sound=True).scores(rows.ravel()) == expected
+
+
+def test_without_a_network_there_is_no_trace_of_one(tmp_path):
+    for score in SCORES.values():
+        files = plans(VIEWS["all"], score, tmp_path, FRAMES, BANDS, network=False).files()
+        assert "net.c" not in files
+        for name in ("net.h", "net_detector.c"):
+            for word in ("arena", "rebuilt", "infer", "net_score", "weights", "the network reads"):
+                assert word not in files[name]
+
+
 def test_the_mean_squared_error_needs_no_room_for_what_is_rebuilt(tmp_path):
     for view in (WINDOW, ViewSpec(pool=4)):
         header = plans(view, ScoreSpec(), tmp_path).files()["net.h"]
@@ -397,6 +434,36 @@ def test_on_targets(board_name, compiler, tmp_path, sound):
         per_row, per_window = costs(counts, len(rows), len(scores))
         assert 0 < per_row <= MOST_PER_ROW
         assert 0 < per_window <= MOST_PER_WINDOW
+
+
+@pytest.mark.emulator
+def test_without_a_network_a_board_needs_less_and_says_the_same(tmp_path, sound):
+    pytest.importorskip("unicorn")
+    board = boards.load("stm32f746")
+    sizes_of = {}
+    for network in (True, False):
+        folder = tmp_path / str(network)
+        source = folder / "source"
+        source.mkdir(parents=True)
+        plan = plans(STATISTICS, MEMORY, folder, network=network)
+        files = plan.files(toolchain.create_cpu(board).kernels)
+        files |= codegen.app_files("net", 7, front_end=True)
+        write_sources(files | codegen.linker_files(linker_context(board, "unicorn")), source)
+        built = link(source, board, "unicorn", "zig", folder / "out")
+        names = [name for name, _ in built.symbols]
+        assert any(name.startswith("net_n0") or name == "net_infer" for name in names) == network
+        sizes_of[network] = (built.flash, built.ram)
+        rows = mel_fixed.quantized_frames(sound, plan.mel)
+        with target.get("unicorn").open(built.elf, board) as running:
+            client = target.Client(running, built.elf)
+            assert client.hello(7).out_size == (plan.graph.y.size if network else 0)
+            client.reset()
+            assert [result.score for result in client.push(sound)] == plan.twin(rows)
+            if not network:
+                with pytest.raises(TargetError):
+                    client.infer(bytes(64))
+    assert sizes_of[False][0] < sizes_of[True][0] - 1000
+    assert sizes_of[False][1] < sizes_of[True][1] - 64
 
 
 def costs(counts: dict[str, int], rows: int, windows: int) -> tuple[float, float]:

@@ -6,14 +6,14 @@ import pytest
 from outliernets.config import MelConfig
 from outliernets.detectors import fixed, learned
 from outliernets.detectors.library import library
-from outliernets.detectors.spec import DetectorSpec
+from outliernets.detectors.spec import DetectorSpec, nothing
 from outliernets.errors import DataError
 from outliernets.features.windows import Standardizer
 from outliernets.importer import read
 from outliernets.score import ScoreSpec
 from outliernets.train.fit import Recipe
 from outliernets.train.quantize import quantize
-from outliernets.view import BLOCK
+from outliernets.view import BLOCK, ViewSpec
 from tests.detectors.sound import hums
 
 TRAIN = hums(300)
@@ -31,13 +31,20 @@ def spec_with(score: ScoreSpec) -> DetectorSpec:
     return DetectorSpec("own", steady.network, steady.view, score)
 
 
+def without_network(view: ViewSpec, score: ScoreSpec) -> DetectorSpec:
+    return DetectorSpec("none", nothing(view), view, score)
+
+
 SPECS = [
     library()["steady"],
     library()["transient"],
     spec_with(ScoreSpec("mahalanobis", bands=32, memory=2)),
     spec_with(ScoreSpec("mse")),
+    without_network(ViewSpec(), ScoreSpec("peak")),
+    without_network(ViewSpec(pool=4), ScoreSpec("mahalanobis", bands=16, memory=4)),
+    without_network(library()["steady"].view, ScoreSpec("bands", bands=32, memory=2)),
 ]
-IDS = ["steady", "transient", "mahalanobis", "mse"]
+IDS = ["steady", "transient", "mahalanobis", "mse", *(f"none-{v}" for v in (1, 4, "steady"))]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=IDS)
@@ -74,6 +81,23 @@ def test_integers_follow_the_floats(spec: DetectorSpec, tmp_path) -> None:
         np.corrcoef(real, exact)[0, 1] > 0.99
     )  # hums are loud beside the noise; real sound is asked for more
     assert np.median(real / exact) == pytest.approx(1, abs=0.1)
+
+
+def test_without_a_network_the_score_is_the_view_s() -> None:
+    found = learn(SPECS[4])
+    np.testing.assert_array_equal(found.residual(TEST), TEST)
+    peaks = (TEST.astype(np.float64) ** 2).mean(axis=2).max(axis=1)
+    np.testing.assert_array_equal(found.scores(TEST, CLIPS), peaks)
+    assert (found.params, found.macs) == (0, 0)
+    assert learn(SPECS[5]).params == 16 + 16 * 17 // 2  # what the score learned
+
+
+def test_without_a_network_unusable_windows_are_refused_too() -> None:
+    broken = TRAIN.copy()
+    broken[3, 4, 5] = np.nan
+    for windows in (broken, TRAIN[:0]):
+        with pytest.raises(DataError, match="training windows"):
+            learned.learn(SPECS[4], windows, TRAIN[:20], 6.0, 1, Recipe())
 
 
 def test_damaged_numbers_are_named(tmp_path) -> None:

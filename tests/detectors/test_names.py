@@ -13,12 +13,12 @@ from outliernets.view import ViewSpec
 TASK = Task.parse("slider/00/0dB")
 
 
-@pytest.mark.parametrize("name", [n for n in known() if n not in ("baselines", "closed-form")])
+@pytest.mark.parametrize("name", sorted({*known()} - {"baselines", "closed-form", "searched"}))
 def test_every_name_is_a_detector_and_says_what_it_is(name: str) -> None:
     detector = get(name, TASK)
     assert detector.name == name
     assert detector.summary
-    solved = name in ("steady", "transient")
+    solved = name in ("steady", "transient", "no-network")
     assert detector.seeded == (isinstance(detector, Network) and not solved)
 
 
@@ -40,7 +40,8 @@ def test_paper_is_the_task_s_network_and_score() -> None:
 def test_what_can_be_built_is_specified() -> None:
     assert specified("paper", TASK).network == zoo.default_for(TASK)
     assert specified("steady", TASK).network.params == 1612
-    with pytest.raises(ConfigError, match="'gaussian' is there to compare with"):
+    assert specified("no-network+peak", TASK).score == ScoreSpec("peak")
+    with pytest.raises(ConfigError, match=r"'gaussian' is there to compare with .*, no-"):
         specified("gaussian", TASK)
 
 

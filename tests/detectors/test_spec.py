@@ -29,12 +29,18 @@ PART = DetectorSpec(
     ArchSpec("small", "chain", input=(8, 64), listed=("pointwise 1 linear",)),
     ViewSpec(2, frames=16, bands=(64, 128)),
 )
+NONE = DetectorSpec(
+    "no-network", ArchSpec("no-network", "none", input=(1, 96)), MINE.view, MINE.score, MINE.alarm
+)
 
 
 @pytest.mark.parametrize(
     "spec",
     [
         MINE,
+        NONE,
+        specified("no-network+peak", Task.parse("fan/06/6dB")),
+        replace(PART, network=ArchSpec("nothing", "none", input=(8, 64))),
         *library().values(),
         DetectorSpec("paper", zoo.get("fan-686")),
         replace(MINE, view=replace(MINE.view, frames=16, bands=(0, 64))),
@@ -53,6 +59,45 @@ def test_a_file_may_leave_out_what_is_usual(tmp_path) -> None:
     spec = specified(str(path), Task.parse("fan/06/6dB"))
     assert spec == DetectorSpec("own", zoo.get("fan-686"))
     assert (spec.view, spec.score.kind) == (ViewSpec(), "mse")
+
+
+@pytest.mark.parametrize(
+    ("view", "shape"),
+    [("", (32, 128)), ("pool = 8\nbands = [0, 64]", (4, 64)), ("mean = 16\nmaximum = 8", (1, 24))],
+)
+def test_no_network_needs_no_more_than_to_be_said(view: str, shape: tuple[int, int]) -> None:
+    spec = DetectorSpec.from_toml(f'name = "a"\n[view]\n{view}\n[network]\nfamily = "none"\n')
+    assert spec.network == ArchSpec("no-network", "none", input=shape)
+    assert (spec.network.input_shape, spec.network.params, spec.network.macs) == (shape, 0, 0)
+    assert DetectorSpec.from_toml(spec.to_toml()) == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("input = [1, 96]", "input = [1, 64]"), "has 1 x 96 values, network 'no-network' reads 1"),
+        (("input = [1, 96]", "input = 96"), r"\[network\]: input must be \[rows, bands\].* got 96"),
+        (("input = [1, 96]", "input = [1, true]"), r"input must be \[rows, bands\]"),
+        (("input = [1, 96]", "input = [0, 96]"), "input: 0 is not within 1..4096"),
+        (("input = [1, 96]", "bands = 96"), r"\[network\]: unknown key 'bands'; .*input"),
+        (('family = "none"', 'family = "nome"'), "unknown family 'nome'; did you mean 'none'"),
+        (('family = "none"', 'family = "chain"'), "layers must be a list of texts"),
+        (("bands = 32", "bands = 36"), "96 columns of the view do not pool to the score's 36"),
+    ],
+)
+def test_mistakes_without_a_network_are_one_line(change: tuple[str, str], says: str) -> None:
+    text = NONE.to_toml()
+    assert change[0] in text
+    with pytest.raises(ConfigError, match=says) as caught:
+        DetectorSpec.from_toml(text.replace(*change), "own.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_network_takes_no_widths() -> None:
+    for wrong in ({}, {"widths": (3,)}, {"rows": 8}, {"listed": ("dense 4",)}):
+        shape = {"input": (8, 64)} if wrong else {}
+        with pytest.raises(ConfigError, match="family none takes an input and nothing else"):
+            ArchSpec("a", "none", **shape, **wrong)
 
 
 def test_the_library_is_small_and_needs_no_chance() -> None:

@@ -54,6 +54,15 @@ def test_float_weights_model_of_tensorflow(shared):
         read(shared / "models" / "ae_fan_small_f32.tflite")
 
 
+@pytest.mark.parametrize("values", [None, [3, 3, 3, 4]])
+def test_nothing_but_a_zero_goes_without_operators(tmp_path, values):
+    b = TfliteBuilder()
+    x = b.activation([1, 4])
+    y = b.tensor([1, 4], 0.1, 3, data=None if values is None else np.array([values]))
+    said = refused(tmp_path, b.build(x, y))
+    assert "has no operators, and its output is not a constant zero" in said
+
+
 def test_not_a_flatbuffer(tmp_path):
     assert "not a .tflite" in refused(tmp_path, b"RIFF....WAVE", DataError)
     assert "not a .tflite" in refused(tmp_path, b"", DataError)

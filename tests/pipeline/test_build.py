@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import soundfile
 
 from outliernets import data
 from outliernets.config import Task
-from outliernets.errors import DataError
+from outliernets.detectors.spec import DetectorSpec, nothing
+from outliernets.errors import DataError, UnsupportedModelError
 from outliernets.pipeline import BuildConfig, build, evaluate_model, learn, run_again, stage_names
+from outliernets.pipeline.library import compile_model
 from outliernets.pipeline.stage import Silence
 from tests.pipeline.recorder import Recorder
 
@@ -152,6 +155,26 @@ def test_the_default_detector_is_chosen_by_normal_sound_and_exact(report, config
     assert chosen["footprint"]["ram"] < report["footprint"]["ram"] - 10 * 1024
     other = build(another(config, detector=None, out=tmp_path, board="cortex-a72"), Silence())
     assert other["scores_sha256"] == chosen["scores_sha256"]
+    less = without_network(another(config, out=tmp_path))
+    for what in ("flash", "ram"):
+        assert less["footprint"][what] < chosen["footprint"][what]
+    assert less["instructions"]["window"] < chosen["instructions"]["window"]
+
+
+def without_network(config: BuildConfig) -> dict:
+    """Build what the default chose last, but for its network; return the report."""
+    path = config.out / "none.toml"
+    chosen = DetectorSpec.load(config.task_folder / "03_train" / "detector.toml")
+    path.write_text(replace(chosen, network=nothing(chosen.view)).to_toml())
+    found = build(another(config, detector=str(path)), Silence())
+    assert found["verdict"] == "PASS"
+    assert found["arch"] == {"arch": "no-network", "params": 0, "macs": 0}
+    assert found["instructions"]["network"] == 0
+    assert not any(name.startswith("fan_06_6db_n") for name in found["functions"])
+    (model,) = config.task_folder.glob("04_quantize/*.tflite")
+    with pytest.raises(UnsupportedModelError, match="there is nothing to compile"):
+        compile_model(model, "stm32f746", config.out / "lib", Silence())
+    return found
 
 
 def test_evaluation_of_the_built_model_agrees(report, config):

@@ -14,7 +14,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from outliernets.train.fit import Recipe
 TASKS = "fan/06/6dB,fan/04/0dB,slider/00/-6dB"
 BOARD = "stm32f746"
 LIMITS = Limits(max_params=100_000, max_flash=32 * 1024, max_ram=24 * 1024, max_latency=0.01)
+Found = tuple[list[float], int]  #: the best NetScore after each candidate, and all trials
 FLOOR = 0.95  #: of the AUC of the reference
 REFERENCE = "steady"
 
@@ -84,7 +85,7 @@ class Trainer:
         return self._known[spec.name]
 
 
-def curve(trainer: Trainer, sampler: str, seed: int, trials: int) -> tuple[list[float], int]:
+def curve(trainer: Trainer, sampler: str, seed: int, trials: int) -> Found:
     """Return the best NetScore after each trained candidate, and how many trials there were."""
     import optuna
 
@@ -127,16 +128,32 @@ def needed(curves: Sequence[Sequence[float]], goal: float) -> list[float]:
     return [next((i for i, v in enumerate(c, 1) if v >= goal), np.inf) for c in curves]
 
 
-def row(task: str, name: str, curves: Sequence[Sequence[float]], trials: float, goal: float) -> str:
-    """Return a line of the table; ``goal``: the median of what chance reaches in the end."""
-    ends = [c[-1] for c in curves]
-    half = float(np.median([c[len(c) // 2 - 1] for c in curves]))
-    took = float(np.median(needed(curves, goal))) / len(curves[0])
-    share = "-" if not np.isfinite(goal) else f"{took:.2f}" if np.isfinite(took) else "never"
+def row(task: str, name: str, found: Mapping[str, Sequence[Found]]) -> str:
+    """Return a sampler's line of the table; ``found``: what each sampler's studies came to."""
+    curves = [curve for curve, _ in found[name]]
+    ends = [curve[-1] for curve in curves]
+    half = float(np.median([curve[len(curve) // 2 - 1] for curve in curves]))
+    others = [final(found[other]) for other in found if other != name]
+    goals = [final(found.get("random", [])), max(others, default=np.inf)]
     return (
-        f"| {task} | {name} | {_shown(half)} | **{_shown(float(np.median(ends)))}** | "
-        f"{_shown(min(ends))} ... {_shown(max(ends))} | {share} | {trials:.0f} |"
+        f"| {task} | {name} | {_shown(half)} | **{_shown(final(found[name]))}** | "
+        f"{_shown(min(ends))} ... {_shown(max(ends))} | "
+        f"{' | '.join(share(curves, goal) for goal in goals)} | "
+        f"{np.median([count for _, count in found[name]]):.0f} |"
     )
+
+
+def final(studies: Sequence[Found]) -> float:
+    """Return the median of what studies reached in the end; infinite where there are none."""
+    return float(np.median([curve[-1] for curve, _ in studies])) if studies else np.inf
+
+
+def share(curves: Sequence[Sequence[float]], goal: float) -> str:
+    """Return which share of its candidates a sampler needed to be at ``goal``, the median."""
+    if not np.isfinite(goal):
+        return "-"
+    took = float(np.median(needed(curves, goal))) / len(curves[0])
+    return f"{took:.2f}" if np.isfinite(took) else "never"
 
 
 def _shown(score: float) -> str:
@@ -171,8 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options.kept.parent.mkdir(parents=True, exist_ok=True)
-    print("| task | sampler | half-way | NetScore | of seeds | trials for chance's | all trials |")
-    print("| --- | --- | ---: | ---: | --- | ---: | ---: |")
+    print(
+        "| task | sampler | half-way | NetScore | of seeds | share of trials for chance's | "
+        "for the best other's | all trials |"
+    )
+    print("| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |")
     for task in options.tasks.split(","):
         setting = setting_of(task, options)
         reference = Trainer(task, setting, options.kept).result(library()[REFERENCE])
@@ -181,11 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             name: [curve(trainer, name, seed, options.trials) for seed in range(options.seeds)]
             for name in options.samplers.split(",")
         }
-        chance = [c[-1] for c, _ in found.get("random", [])]
-        goal = float(np.median(chance)) if chance else np.inf
-        for name, results in found.items():
-            trials = float(np.median([count for _, count in results]))
-            print(row(task, name, [c for c, _ in results], trials, goal), flush=True)
+        for name in found:
+            print(row(task, name, found), flush=True)
 
 
 if __name__ == "__main__":

@@ -62,13 +62,13 @@ DURATION = Amount("duration", {"ms": 1e-3, "s": 1.0, "us": 1e-6}, "10ms")
 @click.option(
     "--min-auc",
     type=click.FloatRange(min=0),
-    help="Share of the reference's AUC that a detector must reach. Default: 0.95.",
+    help="Share of the reference's AUC, kind by kind, that a detector must reach. Default: 0.95.",
 )
 @click.option(
     "--reference",
     metavar="DETECTORS",
-    help="What --min-auc is relative to: the best of these. Default: closed-form, no training; "
-    "cae-mcs takes long.",
+    help="What a detector must not fall behind in any kind of made-up fault: the best of these. "
+    "Default: default, no training; cae-mcs takes long.",
 )
 @click.option("--sampler", help="generator, tpe, nsga2, random. Default: generator.")
 @click.option(

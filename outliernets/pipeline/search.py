@@ -35,7 +35,7 @@ from outliernets.search.trial import Evaluator, Setting, Space
 from outliernets.view import ViewSpec
 
 COMMON = 2  #: stages that a search shares with all builds of the task: data, features
-REFERENCE = "closed-form"
+REFERENCE = "default"
 MIN_AUC = 0.95  #: of the reference's
 MINUTES = 60.0
 PROXIES = "proxies for faults, made of normal sound"
@@ -91,7 +91,11 @@ def search(config: BuildConfig, chosen: SearchConfig, narrator: Narrator) -> dic
     reference = _reference_stage(config, chosen, common, others)
     records = run_stages((*common, others, reference), narrator)
     facts = records[reference.name]["facts"]
-    setting = replace(_setting(config, chosen, common, others), floor=chosen.min_auc * facts["auc"])
+    setting = replace(
+        _setting(config, chosen, common, others),
+        reference=facts["by_kind"],
+        floor=chosen.min_auc * facts["auc"],
+    )
     plan = Plan(
         folder=study_folder(config, chosen),
         name=_study_name(config, chosen),
@@ -255,7 +259,7 @@ def _reference_stage(
     def make(work: Work) -> None:
         setting = _setting(config, chosen, common, others)
         evaluator = Evaluator(setting, chosen.space)
-        areas = {}
+        heard = {}
         for detector in judged:
             fitted = detector.fit(
                 setting.windows("train"),
@@ -263,13 +267,15 @@ def _reference_stage(
                 config.seed,
                 work.narrator.progress,
             )
-            areas[detector.name] = evaluator.judge(fitted).auc
-        best = max(areas, key=lambda name: areas[name])
-        work.facts |= {"auc": areas[best], "name": best, "all": areas}
+            heard[detector.name] = evaluator.judge(fitted)
+        best = max(heard, key=lambda name: heard[name].auc)
+        areas = {name: found.auc for name, found in heard.items()}
+        by_kind = dict(heard[best].by_kind)
+        work.facts |= {"auc": areas[best], "name": best, "all": areas, "by_kind": by_kind}
 
     def settings() -> Any:
         trained = [[type(d).__name__, d] for d in judged]
-        return [trained, config.seed, chosen.paper_protocol, learning.METHOD]
+        return [trained, config.seed, chosen.paper_protocol, learning.METHOD, storage.VERSION]
 
     label = fingerprint(chosen.reference, chosen.paper_protocol, config.steps)
     folder = config.task_folder / "search" / f"reference-{label}"

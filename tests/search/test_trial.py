@@ -1,5 +1,7 @@
 """Candidates: refused by costs, trained in rungs, judged by NetScore."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
 
@@ -90,6 +92,17 @@ def test_a_rung_may_be_the_last(tmp_path) -> None:
     assert trial.state.name == "PRUNED"
     assert (list(trial.intermediate_values), kept) == ([1], [])
     assert "auc" in trial.user_attrs
+
+
+def test_what_is_heard_well_does_not_make_up_for_what_is_not(tmp_path) -> None:
+    usual = setting(tmp_path)
+    assert usual.heard({"tone": 0.9, "knocks": 0.7}) == pytest.approx(0.8)
+    judged = replace(usual, reference={"tone": 0.8, "knocks": 0.6})
+    assert judged.heard({"tone": 0.8, "knocks": 0.6}) == pytest.approx(0.7)  # the reference itself
+    assert judged.heard({"tone": 0.6, "knocks": 1.0}) == pytest.approx(0.7 * 0.6 / 0.8)
+    assert judged.heard({"tone": 0.88, "knocks": 0.9}) == pytest.approx(0.7 * 1.1)
+    deaf = replace(usual, reference={"tone": 0.8, "knocks": 0.4})
+    assert deaf.heard({"tone": 0.8, "knocks": 0.3}) == pytest.approx(0.6)  # chance is chance
 
 
 def test_who_misses_the_floor_is_not_feasible(tmp_path) -> None:

@@ -11,6 +11,7 @@ from outliernets import boards, codegen, target
 from outliernets.boards import linker_context
 from outliernets.graph import Graph, Lowered
 from outliernets.kernels import work
+from outliernets.kernels.loops import Function
 from outliernets.nets.layers import Layer, Stack
 from outliernets.nets.sketch import sketch
 from outliernets.nets.space import ArchSpec
@@ -24,7 +25,7 @@ class Count:
     """What a function of the generated C took for one inference, and its bytes of code."""
 
     node: str
-    function: work.Function
+    function: Function
     instructions: int
     code: int
 

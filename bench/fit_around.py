@@ -1,6 +1,7 @@
 """Fit what stands around networks (``outliernets/search/around.toml``) to exact counts.
 
-    python -m bench.fit_around [--networks 12] [--kept FILE] [--out FILE]
+    python -m bench.fit_around [--board stm32f746]... [--compiler zig]... [--networks 12]
+                               [--kept FILE] [--out FILE]
 
 Links whole detectors with tiny networks, one for each view and score, and with random networks of
 the search space, and counts two windows of noise in Unicorn. Looks for what each function takes of
@@ -12,7 +13,7 @@ import argparse
 import pickle
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 
+from bench import rates as tables
 from bench.detector_costs import Measured, lowered_of, measure
 from outliernets import boards, toolchain
 from outliernets.detectors.spec import DetectorSpec
@@ -27,12 +29,14 @@ from outliernets.errors import OngenError
 from outliernets.kernels import cost
 from outliernets.search import around, space
 
-BOARDS = ("stm32f746", "stm32f446")  #: one of each processor
+BOARDS = ("stm32f746", "stm32f446", "cortex-a72")  #: one of each processor
 COMPILERS = ("zig", "gcc")
 SCORES = (("mse", 16, 1), ("peak", 16, 1), ("bands", 16, 1), ("bands", 64, 4),
           ("mahalanobis", 16, 1), ("mahalanobis", 64, 16))  # fmt: skip
 LARGE = 10_000  #: instructions of a network whose cycles count: others hardly take any
 MAX_PARAMS = 30_000  #: of random networks, so that they fit the boards
+
+HEADER = "# What stands around networks takes: fitted by bench/fit_around.py, do not edit."
 
 Kept = dict[tuple[str, str, str], Measured]
 
@@ -54,11 +58,13 @@ def detectors(networks: int) -> Iterator[DetectorSpec]:
             yield spec
 
 
-def count_all(specs: Sequence[DetectorSpec], kept: Kept) -> Kept:
+def count_all(
+    specs: Sequence[DetectorSpec], names: Sequence[str], compilers: Sequence[str], kept: Kept
+) -> Kept:
     """Add the counts of detectors that are not kept yet."""
     for number, spec in enumerate(specs, 1):
-        for board in BOARDS:
-            for compiler in COMPILERS:
+        for board in names:
+            for compiler in compilers:
                 if (board, compiler, spec.name) not in kept:
                     kept[board, compiler, spec.name] = measure(spec, board, compiler)
         print(f"\r{number} of {len(specs)}", end="", file=sys.stderr, flush=True)
@@ -138,26 +144,21 @@ def errors(found: Sequence[Point], fitted: around.Rates) -> str:
     )
 
 
-def text(found: Mapping[tuple[str, str], Sequence[Point]]) -> str:
-    """Return the content of ``around.toml``."""
+def block(name: str, compiler: str, some: Sequence[Point], command: str) -> str:
+    """Return what ``around.toml`` says of a board and a compiler."""
+    board, fitted = boards.load(name), rates(some)
     lines = [
-        "# What stands around networks takes: fitted, do not edit. To make it again:",
-        "#     python -m bench.fit_around",
+        f"# {name}, {toolchain.get(compiler, board).version()}, {len(some)} detectors:",
+        f"# {errors(some, fitted)}",
+        f"#     {command}",
+        f"[{board.cpu}.{compiler}]",
+        f"code = {_table(fitted.code)}",
+        f"instructions = {_table(fitted.instructions)}",
+        f"around = {fitted.around:.3f}",
+        f"network = {fitted.network:.3f}",
+        f"ram = {fitted.ram}",
     ]
-    for (name, compiler), some in found.items():
-        board, fitted = boards.load(name), rates(some)
-        lines += [
-            "",
-            f"# {name}, {toolchain.get(compiler, board).version()}, {len(some)} detectors:",
-            f"# {errors(some, fitted)}",
-            f"[{board.cpu}.{compiler}]",
-            f"code = {_table(fitted.code)}",
-            f"instructions = {_table(fitted.instructions)}",
-            f"around = {fitted.around:.3f}",
-            f"network = {fitted.network:.3f}",
-            f"ram = {fitted.ram}",
-        ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _table(steps: around.Steps) -> str:
@@ -167,6 +168,8 @@ def _table(steps: around.Steps) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--board", dest="boards", action="append", choices=BOARDS)
+    parser.add_argument("--compiler", dest="compilers", action="append", choices=COMPILERS)
     parser.add_argument("--networks", type=int, default=12)
     parser.add_argument("--kept", type=Path, help="file of counts, read and written")
     parser.add_argument("--out", type=Path, default=around.TABLE)
@@ -174,13 +177,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     file = options.kept
     kept: Kept = pickle.loads(file.read_bytes()) if file and file.exists() else {}
     specs = list(detectors(options.networks))
+    names, compilers = options.boards or BOARDS, options.compilers or COMPILERS
     try:
-        count_all(specs, kept)
+        count_all(specs, names, compilers, kept)
     finally:
         if file:
             file.write_bytes(pickle.dumps(kept))
-    found = {(b, c): points(specs, kept, b, c) for b in BOARDS for c in COMPILERS}
-    options.out.write_text(text(found), encoding="utf-8")
+    blocks = {}
+    for name in names:
+        for compiler in compilers:
+            command = (
+                f"python -m bench.fit_around --board {name} --compiler {compiler} "
+                f"--networks {options.networks}"
+            )
+            some = points(specs, kept, name, compiler)
+            blocks[f"{boards.load(name).cpu}.{compiler}"] = block(name, compiler, some, command)
+    tables.update(options.out, HEADER, blocks)
 
 
 if __name__ == "__main__":

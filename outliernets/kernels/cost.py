@@ -14,12 +14,12 @@ from pathlib import Path
 
 from outliernets.errors import ConfigError, near_miss
 from outliernets.graph import Lowered
-from outliernets.kernels import work
+from outliernets.kernels import loops, work
 
 TABLE = Path(__file__).with_name("cost.toml")
 
 #: processors that take the same instructions
-CLASSES = {"cortex-m7": "dsp", "cortex-m4": "dsp"}
+CLASSES = {"cortex-m7": "dsp", "cortex-m4": "dsp", "cortex-a72": "a72"}
 
 Rates = Mapping[str, Mapping[str, float]]  #: of each step of each kind of function
 
@@ -88,10 +88,10 @@ def predict(lowered: Lowered, cpu: str = "cortex-m7", compiler: str = "zig") -> 
     model = Model.of(cpu, compiler)
     nodes = [NodeCost(n.name, model.functions(work.of_node(graph, n))) for n in graph.nodes]
     nodes.append(NodeCost("infer", model.functions([work.of_infer(graph)])))
-    return Cost(tuple(nodes), max(lowered.memory.size, work.WORD) + graph.x.size + graph.y.size)
+    return Cost(tuple(nodes), max(lowered.memory.size, loops.WORD) + graph.x.size + graph.y.size)
 
 
-def stage_instructions(stage: work.Context, rows: int) -> float:
+def stage_instructions(stage: loops.Context, rows: int) -> float:
     """Return what a stage of a chain takes for ``rows`` rows: the mean of all compilers.
 
     For choosing between kernels, and so without regard to the compiler: the C is the same for all.
@@ -120,11 +120,11 @@ class Model:
             raise ConfigError(f"no cost model for compiler '{compiler}' ({known})")
         return models[compiler]
 
-    def functions(self, functions: Iterable[work.Function]) -> tuple[FunctionCost, ...]:
+    def functions(self, functions: Iterable[loops.Function]) -> tuple[FunctionCost, ...]:
         """Estimate functions."""
         return tuple(self._function(f) for f in functions)
 
-    def _function(self, f: work.Function) -> FunctionCost:
+    def _function(self, f: loops.Function) -> FunctionCost:
         instructions = _times(f.executed, self.instructions[f.kind])
         code = _times(f.written, self.code[f.kind])
         return FunctionCost(f.stage, f.kind, instructions, code, f.constants)

@@ -5,71 +5,34 @@ is named after what the C does there ("dot", "load", "narrow_floor"); ``cost`` k
 instructions each step takes and how many bytes.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from outliernets.graph import Graph, Node
+from outliernets.kernels import work_lanes
+from outliernets.kernels.loops import (
+    WORD,
+    Context,
+    Function,
+    Loop,
+    begin,
+    first,
+    rows_made,
+    slot,
+    sources_inside,
+)
 from outliernets.kernels.schedule import Program
-
-Context = Mapping[str, Any]
-Steps = Mapping[str, float]
 
 #: Registers that hold values while a loop runs. How many there are, and what it costs to want more,
 #: is the compiler's secret: a cost for each of these bounds makes any convex function.
 REGISTERS = (12, 13, 14, 16)
-WORD = 4  #: bytes of a table's entry, unless it is an int8
-
-
-@dataclass(frozen=True)
-class Loop:
-    """Code that is executed ``times`` times and does ``steps`` each time."""
-
-    times: int
-    steps: Steps
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function of the generated C, called as often as one inference calls it.
-
-    ``name`` is what follows the node's name in its own: "" for the function of the node itself.
-    """
-
-    name: str
-    kind: str
-    loops: tuple[Loop, ...]
-    constants: int = 0  #: bytes of its tables
-
-    @property
-    def stage(self) -> str:
-        """The stage of a chain of rows that it belongs to; "" where it is none's."""
-        return self.name.split("_")[0]
-
-    @property
-    def executed(self) -> Counter[str]:
-        """How often each step is done in one inference."""
-        return self._sum(lambda loop: loop.times)
-
-    @property
-    def written(self) -> Counter[str]:
-        """How often each step stands in the code."""
-        return self._sum(lambda loop: 1)
-
-    def _sum(self, weight: Callable[[Loop], int]) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for loop in self.loops:
-            for step, count in loop.steps.items():
-                total[step] += weight(loop) * count  # type: ignore[assignment]
-        return total
 
 
 def of_node(graph: Graph, node: Node) -> list[Function]:
     """Return the functions of a node."""
     kind, context = node.op.kind(), node.op.context(graph.site(node))
     if "stages" in context:
-        return list(_rows(context))
+        vectors = "floats" in context
+        return list(work_lanes.chain(context) if vectors else _rows(context))
     return [_GENERAL[kind](kind, context)]
 
 
@@ -100,27 +63,6 @@ def _rows(context: Context) -> Iterator[Function]:
     )
 
 
-def rows_made(context: Context) -> list[int]:
-    """Return how many rows of the source and of each stage are made."""
-    made = [int(context["rows"])]
-    for stage in reversed(context["stages"]):
-        made.append(_last(stage["rows"], made[-1] - 1) + 1)
-    return made[::-1]
-
-
-def _first(rows: Context, y: int) -> int:
-    return int((y * rows["stride"] + rows["offset"]) // rows["repeat"] - rows["lift"])
-
-
-def _last(rows: Context, y: int) -> int:
-    return int(min(_first(rows, y) + rows["taps"] - 1, rows["source"] - 1))
-
-
-def _sources_inside(rows: Context, calls: int) -> int:
-    """Return how many source rows all output rows read, without those of padding."""
-    return sum(_last(rows, y) - max(_first(rows, y), 0) + 1 for y in range(calls))
-
-
 def _load(context: Context, calls: int) -> Function:
     source, line = context["source"], context["stages"][0]["line"]
     channels = calls * source["channels"]
@@ -130,7 +72,7 @@ def _load(context: Context, calls: int) -> Function:
         "load",
         "load",
         (
-            Loop(calls, {"begin": 1, **_slot(line)}),
+            Loop(calls, {"begin": 1, **slot(line)}),
             Loop(channels, {"channel": 1}),
             Loop(channels * source["width"] // values, turn),
         ),
@@ -140,19 +82,6 @@ def _load(context: Context, calls: int) -> Function:
 def stage_functions(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     """Yield the functions of a stage that is called for ``calls`` rows and has ``sources`` made."""
     yield from _STAGES[stage["kind"]](stage, calls, sources)
-
-
-def _slot(line: Context, count: int = 1) -> dict[str, int]:
-    """Where rows lie in their ring: a division where the ring's length is no power of two."""
-    depth = line["depth"]
-    return {"slot": count * int(depth > 1), "slot_odd": count * int(depth & (depth - 1) != 0)}
-
-
-def _begin(stage: Context, calls: int, sources: int) -> tuple[Loop, Loop]:
-    """What the function of a stage does once for a row, and for each row it has made."""
-    repeats = stage["rows"]["repeat"] > 1
-    into = {} if stage["into"]["final"] else _slot(stage["into"])
-    return Loop(calls, {"begin": 1, "phase": int(repeats), **into}), Loop(sources, {"make": 1})
 
 
 def _narrow(stage: Context, count: int) -> dict[str, int]:
@@ -175,13 +104,13 @@ def _taps(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     if stage["rest"]:
         loops.append(Loop(channels, _program(stage, stage["rest"], 0)))
     yield Function(f"{name}_channel", "taps_channel", tuple(loops), WORD * len(stage["table"]))
-    padding = max(0, _first(rows, calls - 1) + rows["taps"] - rows["source"])
+    padding = max(0, first(rows, calls - 1) + rows["taps"] - rows["source"])
     cleared = padding * stage["input_channels"]
     yield Function(
         name,
         "taps",
         (
-            *_begin(stage, calls, sources),
+            *begin(stage, calls, sources),
             Loop(calls, {"turned": int(rows["taps"] > 1)}),
             Loop(cleared, {"cleared_channel": 1}),
             Loop(cleared * line["pitch"], {"cleared": 1}),
@@ -225,7 +154,7 @@ def _stream(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     if stage["rest"]:
         loops.append(Loop(channels, _program(stage, stage["rest"], 0)))
     yield Function(f"{name}_channel", "stream_channel", tuple(loops), WORD * len(stage["table"]))
-    yield Function(name, "stream", (*_begin(stage, calls, sources), Loop(channels, {"channel": 1})))
+    yield Function(name, "stream", (*begin(stage, calls, sources), Loop(channels, {"channel": 1})))
 
 
 def _dots(stage: Context) -> tuple[dict[str, int], int]:
@@ -250,7 +179,7 @@ def _dots(stage: Context) -> tuple[dict[str, int], int]:
 def _tile(stage: Context, calls: int, sources: int) -> Iterator[Function]:
     name, wide, pixels, rows = stage["name"], stage["wide"], stage["pixels"], stage["rows"]
     tiles = len(stage["firsts"])
-    inside = _sources_inside(rows, calls)
+    inside = sources_inside(rows, calls)
     pieces = sum(-(-phase["count"] // pixels) for phase in stage["phases"])
     places = tiles * len(stage["phases"])
     steps, turns = _dots(stage)
@@ -268,8 +197,8 @@ def _tile(stage: Context, calls: int, sources: int) -> Iterator[Function]:
         name,
         "tile",
         (
-            *_begin(stage, calls, sources),
-            Loop(inside, {"source": 1, **_slot(stage["line"])}),
+            *begin(stage, calls, sources),
+            Loop(inside, {"source": 1, **slot(stage["line"])}),
             Loop(calls * places, {"place": 1}),
         ),
     )
@@ -295,7 +224,7 @@ def _scatter(stage: Context, calls: int, sources: int) -> Iterator[Function]:
         name,
         "scatter",
         (
-            *_begin(stage, calls, sources),
+            *begin(stage, calls, sources),
             Loop(sources * kernel, {"test": 1}),
             Loop(targets, {"target": 1}),
             Loop(calls * pieces, out),
@@ -311,8 +240,8 @@ def _pool(stage: Context, calls: int, sources: int) -> Iterator[Function]:
         stage["name"],
         "pool",
         (
-            *_begin(stage, calls, sources),
-            Loop(channels, {"channel": 1, "row": height, **_slot(stage["line"], height)}),
+            *begin(stage, calls, sources),
+            Loop(channels, {"channel": 1, "row": height, **slot(stage["line"], height)}),
             Loop(channels * stage["count"], value),
         ),
     )

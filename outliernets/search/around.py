@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from outliernets import boards
 from outliernets.boards import Board
 from outliernets.config import MelConfig
 from outliernets.detectors.spec import DetectorSpec
@@ -46,8 +47,11 @@ class Rates:
         """Return the rates of a processor and a compiler; ConfigError if there are none."""
         table = _table()
         if cpu not in table:
-            known = near_miss(cpu, table)
-            raise ConfigError(f"no cost model for cpu '{cpu}', so no search for it ({known})")
+            modelled = [name for name in boards.names() if boards.load(name).cpu in table]
+            raise ConfigError(
+                f"no cost model for cpu '{cpu}', so no search for it; "
+                f"boards with one: {', '.join(modelled)}"
+            )
         if compiler not in table[cpu]:
             known = near_miss(compiler, table[cpu])
             raise ConfigError(f"no cost model for compiler '{compiler}' ({known})")

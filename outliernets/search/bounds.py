@@ -3,30 +3,60 @@
 Most points of a space that do not fit a board are far from fitting. Rows in memory follow from how
 chains of layers are computed row by row (``kernels.rows_pairs``). Bytes and instructions are those
 that each weight, value and layer never took less than, in random networks of the space and with any
-of the compilers (``LEAST``); tests compare with the cost model.
+of the compilers (``LEAST``, by what kernels a processor has); tests compare with the cost model.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from math import prod
 
 from outliernets.nets.layers import Layer, Pair
 
-#: bytes of code of a layer and of each weight, by what computes it
-LEAST_CODE = {"conv": 400, "plane": 350, "pointwise": 200, "dense": 430, "pool": 200, "resize": 10}
-LEAST_WEIGHT = {"conv": 2.0, "plane": 3.5, "pointwise": 2.0, "dense": 0.97}
-OUTPUT = 7  #: bytes of constants of each output channel, at least
-#: instructions of each product and each value made
-LEAST_PRODUCT = {"conv": 0.5, "plane": 1.0, "pointwise": 0.9, "dense": 0.97}
-LEAST_VALUE = {
-    "conv": 7.0,
-    "plane": 1.0,
-    "pointwise": 3.0,
-    "dense": 9.0,
-    "pool": 1.0,
-    "resize": 1.0,
+
+@dataclass(frozen=True)
+class Least:
+    """What the kernels of a processor never took less than, by what computes a layer."""
+
+    code: Mapping[str, float]  #: bytes of code of a layer
+    weight: Mapping[str, float]  #: bytes of a weight, with the code that is made for it
+    product: Mapping[str, float]  #: instructions
+    value: Mapping[str, float]  #: instructions to make one
+    kept: int  #: bytes of a value in a row
+
+
+#: by ``toolchain.Cpu.kernels``
+LEAST = {
+    "pairs": Least(
+        code={"conv": 400, "plane": 350, "pointwise": 200, "dense": 430, "pool": 200, "resize": 10},
+        weight={"conv": 2.0, "plane": 3.5, "pointwise": 2.0, "dense": 0.97},
+        product={"conv": 0.5, "plane": 1.0, "pointwise": 0.9, "dense": 0.97},
+        value={
+            "conv": 7.0,
+            "plane": 1.0,
+            "pointwise": 3.0,
+            "dense": 9.0,
+            "pool": 1.0,
+            "resize": 1.0,
+        },
+        kept=2,
+    ),
+    "lanes": Least(
+        code={"conv": 400, "plane": 350, "pointwise": 200, "dense": 430, "pool": 150, "resize": 10},
+        weight={"conv": 2.0, "plane": 2.0, "pointwise": 2.0, "dense": 0.97},
+        product={"conv": 0.12, "plane": 0.12, "pointwise": 0.12, "dense": 0.5},
+        value={
+            "conv": 0.5,
+            "plane": 0.5,
+            "pointwise": 0.5,
+            "dense": 8.0,
+            "pool": 0.05,
+            "resize": 0.05,
+        },
+        kept=1,
+    ),
 }
+OUTPUT = 7  #: bytes of constants of each output channel, at least
 WHOLE = ("dense", "resize")  #: what works on whole maps
 
 
@@ -39,15 +69,18 @@ class Bounds:
     instructions: float
 
 
-def bounds(layers: Sequence[Layer]) -> Bounds:
-    """Return lower bounds of a network of ``layers``."""
-    steps = [step for layer, repeat in _repeated(layers) for step in _steps(layer, repeat)]
+def bounds(layers: Sequence[Layer], kernels: str = "pairs") -> Bounds:
+    """Return lower bounds of a network of ``layers``; ``kernels``: a key of ``LEAST``."""
+    least = LEAST[kernels]
+    steps = [
+        step for layer, repeat in _repeated(layers) for step in _steps(layer, repeat, least.kept)
+    ]
     flash = sum(
-        LEAST_CODE[s.kind] + LEAST_WEIGHT.get(s.kind, 0) * s.weights + OUTPUT * s.outputs
+        least.code[s.kind] + least.weight.get(s.kind, 0) * s.weights + OUTPUT * s.outputs
         for s in steps
     )
     instructions = sum(
-        LEAST_PRODUCT.get(s.kind, 0) * s.products + LEAST_VALUE[s.kind] * s.values for s in steps
+        least.product.get(s.kind, 0) * s.products + least.value[s.kind] * s.values for s in steps
     )
     return Bounds(flash, _arena(steps), instructions)
 
@@ -92,7 +125,7 @@ def _repeated(layers: Sequence[Layer]) -> Iterator[tuple[Layer, Pair]]:
         yield pending, (1, 1)
 
 
-def _steps(layer: Layer, repeat: Pair) -> Iterator[_Step]:
+def _steps(layer: Layer, repeat: Pair, kept: int) -> Iterator[_Step]:
     inputs, outputs = layer.source[2], layer.target[2]
     values = prod(layer.target)
     if layer.kind == "dense" or layer.padding == "valid":
@@ -103,7 +136,7 @@ def _steps(layer: Layer, repeat: Pair) -> Iterator[_Step]:
     if layer.kind == "upsample":
         yield _Step("resize", 0, 0, 0, values, 0, 0, values)
         return
-    line, row = _rows(layer, repeat)
+    line, row = _rows(layer, repeat, kept)
     if layer.kind == "max_pool":
         yield _Step("pool", 0, 0, 0, values, line, row, values)
         return
@@ -119,7 +152,7 @@ def _steps(layer: Layer, repeat: Pair) -> Iterator[_Step]:
             middle * outputs,
             values,
             0,
-            2 * middle // layer.target[0],
+            kept * middle // layer.target[0],
             values,
         )
         return
@@ -144,12 +177,12 @@ def _products(layer: Layer, axis: int, repeat: int) -> int:
     return sum(min(first + kernel, cells) - max(first, 0) for first in firsts)
 
 
-def _rows(layer: Layer, repeat: Pair) -> Pair:
+def _rows(layer: Layer, repeat: Pair, kept: int) -> Pair:
     """Return the bytes of the rows that a layer keeps of its source, or of one that will do."""
     taps = layer.kernel[0]
     if repeat[0] > 1:
         taps = (repeat[0] + taps - 2) // repeat[0] + 1
-    row = 2 * layer.source[1] // repeat[1] * layer.source[2]
+    row = kept * layer.source[1] // repeat[1] * layer.source[2]
     padded = layer.kind != "max_pool" and layer.kernel[1] > 1
     # Of one output channel sums may be kept in place of rows.
     at_once = layer.kind == "conv" and layer.target[2] == 1

@@ -102,7 +102,7 @@ def at_least(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Cost
     """Return bounds of what a detector costs, that need no sketch."""
     rates, network = Rates.of(board.cpu, compiler), spec.network
     outside = around.total(around.executed(spec, scores_rows=True), rates.instructions)
-    inside = bounds(network.layers)
+    inside = bounds(network.layers, create_cpu(board).kernels)
     return Costs(
         params=network.params,
         macs=network.macs,

@@ -14,7 +14,7 @@ from outliernets.codegen import network_files
 from outliernets.errors import ConfigError
 from outliernets.graph import Lowered
 from outliernets.importer import read
-from outliernets.kernels import cost, work
+from outliernets.kernels import cost, loops
 from outliernets.lower import lower
 from outliernets.nets import zoo
 from outliernets.nets.sketch import sketch
@@ -38,6 +38,10 @@ def lowered(spec: ArchSpec) -> Lowered:
 
 def zoo_network(name: str) -> Lowered:
     return lowered(zoo.get(name))
+
+
+def in_vectors(name: str) -> Lowered:
+    return lower(sketch("net", zoo.get(name).layers), "lanes")
 
 
 # ---- by itself ----------------------------------------------------------------------------
@@ -68,6 +72,26 @@ def test_constants_are_those_of_the_generated_c(name):
     tables = re.findall(r"static const int(\d+)_t \w+\[(\d+)\] =", c)
     written = sum(int(bits) // 8 * int(length) for bits, length in tables)
     assert sum(f.constants for n in predicted.nodes for f in n.functions) == written
+
+
+@pytest.mark.parametrize("name", ["fan-686", "slider-27229"])
+def test_constants_and_parts_of_vectors(name):
+    network = in_vectors(name)
+    predicted = cost.predict(network, "cortex-a72")
+    c = "".join(network_files(network).values())
+    tables = re.findall(r"static const int(\d+)_t \w+\[(\d+)\](\[ON_LANES\])? =", c)
+    scales = re.findall(r"static const on_scale_t \w+\[(\d+)\] =", c)
+    written = sum(int(b) // 8 * int(n) * (16 if lanes else 1) for b, n, lanes in tables)
+    constants = written + 12 * sum(map(int, scales))
+    assert sum(f.constants for n in predicted.nodes for f in n.functions) == constants
+    functions = set(re.findall(r"ON_NOINLINE static \w+ \**net_(\w+)\(", c))
+    named = {
+        "_".join(filter(None, (n.name, f.stage))) for n in predicted.nodes for f in n.functions
+    }
+    assert all(any(f.startswith(name) for name in named) for f in functions)
+    for node in predicted.nodes:
+        assert node.instructions > 0
+        assert node.flash > 0
 
 
 def test_ram_is_what_the_header_and_the_caller_hold():
@@ -149,7 +173,7 @@ def test_rows_are_made_once_and_as_needed():
     network = zoo_network("fan-686")
     node = next(n for n in network.graph.nodes if n.op.kind() == "rows_pairs")
     context = node.op.context(network.graph.site(node))
-    made = work.rows_made(context)
+    made = loops.rows_made(context)
     assert made[0] == context["stages"][0]["rows"]["source"]
     assert made[1:] == [stage["rows"]["outputs"] for stage in context["stages"]]
 
@@ -208,6 +232,12 @@ def test_zoo_shapes(name, compiler):
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_cortex_m4(compiler):
     compare(zoo_network("fan-686"), "stm32f446", "cortex-m4", compiler)
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("name", ["fan-686", "slider-27229"])
+def test_cortex_a72(name):
+    compare(in_vectors(name), "cortex-a72", "cortex-a72", "zig")
 
 
 @pytest.mark.emulator

@@ -20,6 +20,7 @@ from tests.search.test_space import points
 
 K = 1024
 BOARD = boards.load("stm32f746")
+VECTORS = boards.load("cortex-a72")
 FITS = 40_000  #: parameters of what is tried
 LIMITS = Limits(100_000, max_flash=32 * K, max_ram=24 * K, max_latency=0.01)
 
@@ -48,6 +49,15 @@ def test_bounds_are_never_above_costs(point: dict[str, Any]) -> None:
         assert all(least[name] <= found[name] for name in found), (least, found)
         assert least["params"] == found["params"] == spec.network.params
         assert least["macs"] == found["macs"] == spec.network.macs
+
+
+@settings(max_examples=15)
+@given(points)
+def test_bounds_of_vectors_are_never_above_costs(point: dict[str, Any]) -> None:
+    spec = space.detector(point)
+    assume(spec.network.params < FITS)
+    least, found = values(costs.at_least(spec, VECTORS)), values(costs.costs(spec, VECTORS))
+    assert all(least[name] <= found[name] for name in found), (least, found)
 
 
 @pytest.mark.parametrize("spec", random_points(6, seed=3), ids=lambda spec: spec.name)
@@ -168,7 +178,11 @@ def test_possible_limits_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("board", "compiler", "message"),
     [
-        ("stm32g0b1", "zig", "no cost model for cpu 'cortex-m0plus', so no search for it"),
+        (
+            "stm32g0b1",
+            "zig",
+            "no cost model for cpu 'cortex-m0plus', so no search for it; boards with one: cortex-",
+        ),
         ("stm32f746", "icc", "no cost model for compiler 'icc'"),
     ],
 )
@@ -183,8 +197,12 @@ def test_processors_and_compilers_without_a_model_are_refused(
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("view", "compiler"), [("pool 4", "zig"), ("steady", "gcc")])
-def test_costs_are_those_of_a_linked_program(view: str, compiler: str) -> None:
+@pytest.mark.parametrize(
+    ("board", "view", "compiler"),
+    [(BOARD, "pool 4", "zig"), (BOARD, "steady", "gcc"), (VECTORS, "pool 4", "zig")],
+    ids=["pool", "steady", "vectors"],
+)
+def test_costs_are_those_of_a_linked_program(board: boards.Board, view: str, compiler: str) -> None:
     point = space.smallest() | {
         "view": view,
         "frames_network": "convolutions",
@@ -193,14 +211,15 @@ def test_costs_are_those_of_a_linked_program(view: str, compiler: str) -> None:
         "score": "bands",
     }
     spec = space.detector(point | {"decoder_2": "separable 3x3", "encoder_2": "conv 3x1"})
-    found = measure(spec, BOARD.name, compiler)
-    told = costs.costs(spec, BOARD, compiler)
+    found = measure(spec, board.name, compiler)
+    told = costs.costs(spec, board, compiler)
     print(found, told)
     assert told.ram == found.ram
-    assert told.flash == pytest.approx(found.flash, rel=0.03)
+    # A vector kernel's code is less regular.
+    assert told.flash == pytest.approx(found.flash, rel=0.05 if board is VECTORS else 0.03)
     assert told.instructions == pytest.approx(found.window, rel=0.03)
     assert found.cycles is not None
-    assert told.latency == pytest.approx(found.cycles / BOARD.clock_hz, rel=0.15)
+    assert told.latency == pytest.approx(found.cycles / board.clock_hz, rel=0.15)
 
 
 @pytest.mark.slow

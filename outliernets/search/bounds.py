@@ -29,7 +29,7 @@ class Least:
 LEAST = {
     "pairs": Least(
         code={"conv": 400, "plane": 350, "pointwise": 200, "dense": 430, "pool": 200, "resize": 10},
-        weight={"conv": 2.0, "plane": 3.5, "pointwise": 2.0, "dense": 0.97},
+        weight={"conv": 2.0, "plane": 3.5, "pointwise": 2.0, "dense": 1.0},
         product={"conv": 0.5, "plane": 1.0, "pointwise": 0.9, "dense": 0.97},
         value={
             "conv": 7.0,
@@ -43,7 +43,7 @@ LEAST = {
     ),
     "lanes": Least(
         code={"conv": 400, "plane": 350, "pointwise": 200, "dense": 430, "pool": 150, "resize": 10},
-        weight={"conv": 2.0, "plane": 2.0, "pointwise": 2.0, "dense": 0.97},
+        weight={"conv": 2.0, "plane": 2.0, "pointwise": 2.0, "dense": 1.0},
         product={"conv": 0.12, "plane": 0.12, "pointwise": 0.12, "dense": 0.5},
         value={
             "conv": 0.5,

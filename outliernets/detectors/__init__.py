@@ -1,10 +1,11 @@
 """Detectors: what they look at, what they learn, how they score.
 
-Names: ``default`` (chosen for the machine by its normal sound), those of the library (``even``,
-``lively`` ...), ``paper`` (the network of the paper's Table 1 for the task, on whole windows, mean
-square), the baselines ``no-network``, ``ppca-4``, ``gaussian``, ``dense-ae``, ``cae-mcs``, any
-network of the zoo such as ``fan-686``, or a TOML file. Where something is left of a window,
-``+SCORE`` chooses another score: ``fan-686+bands``.
+Names: ``default`` (chosen for the machine by its normal sound), those of the library (``steady``,
+``transient``), ``searched`` (what ``ongen search`` found for the task), ``paper`` (the network of
+the paper's Table 1 for the task, on whole windows, mean square), the baselines ``no-network``,
+``ppca-4``, ``gaussian``, ``dense-ae``, ``cae-mcs``, any network of the zoo such as ``fan-686``, or
+a TOML file. Where something is left of a window, ``+SCORE`` chooses another score:
+``fan-686+bands``.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from outliernets.detectors.cae_mcs import cae_mcs
 from outliernets.detectors.chosen import Chosen
 from outliernets.detectors.dense import dense
 from outliernets.detectors.gaussian import Gaussian
-from outliernets.detectors.library import library
+from outliernets.detectors.library import library, searched
 from outliernets.detectors.network import Network
 from outliernets.detectors.ppca import Ppca
 from outliernets.detectors.scores import SCORES, score
@@ -30,7 +31,7 @@ from outliernets.view import ViewSpec
 
 __all__ = ["Detector", "DetectorSpec", "Fitted", "get", "listed", "specified"]
 
-DEFAULT, PAPER = "default", "paper"
+DEFAULT, PAPER, SEARCHED = "default", "paper", "searched"
 #: Belong into every table, on the same split: a network that does not beat them is not needed.
 BASELINES = ("no-network", "ppca-4", "gaussian", "dense-ae", "cae-mcs")
 GROUPS = {"baselines": BASELINES, "closed-form": BASELINES[:3]}
@@ -39,7 +40,7 @@ _WHOLE: dict[str, Callable[[str], Detector]] = {
     "gaussian": Gaussian,
     DEFAULT: lambda name: Chosen(name, tuple(library().values())),
 }
-_SCORED = ("no-network", "dense-ae", PAPER)
+_SCORED = ("no-network", "dense-ae", PAPER, SEARCHED)
 
 
 def listed(text: str, task: Task, steps: int | None = None) -> list[Detector]:
@@ -96,8 +97,8 @@ def get(name: str, task: Task, steps: int | None = None) -> Detector:
 def _scored(
     name: str, base: str, asked: ScoreSpec | None, task: Task, recipe: Recipe, steps: int | None
 ) -> Detector:
-    if base in library():
-        spec = library()[base]
+    if base == SEARCHED or base in library():
+        spec = searched(task) if base == SEARCHED else library()[base]
         return Network(name, replace(spec, name=name, score=asked or spec.score), recipe)
     kind = asked or SCORES["mse"]
     match base:

@@ -66,8 +66,10 @@ def test_every_sampler_draws_in_memory(tmp_path, name) -> None:
 def test_the_generator_knows_limits_and_draws_what_is_within(tmp_path) -> None:
     limits = Limits(max_params=400)
     found = run(plan(tmp_path, 2, Space(), sampler="generator", limits=limits), 1, told_nothing)
-    assert results.Progress.of(found.trials).finished == 2
-    assert all(t.user_attrs["costs"]["params"] <= 400 for t in found.trials)
+    made, drawn = found.trials[: len(space.hand_made())], found.trials[len(space.hand_made()) :]
+    assert all(results.is_refused(t) for t in made)
+    assert len(drawn) == results.Progress.of(found.trials).finished == 2
+    assert all(t.user_attrs["costs"]["params"] <= 400 for t in drawn)
 
 
 def test_what_people_made_is_tried_first_whatever_the_sampler(tmp_path) -> None:

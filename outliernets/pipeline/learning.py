@@ -28,7 +28,7 @@ from outliernets.train.fit import Recipe, hold_out
 from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize
 
 MODEL = "model.tflite"
-LAYOUT = 2  #: of the files of the features stage; another number makes old ones stale
+LAYOUT = 3  #: of the files of the features stage; another number makes old ones stale
 METHOD = 2  #: of choosing and training a detector; another number makes trained ones stale
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
@@ -92,7 +92,7 @@ def features_stage(config: BuildConfig, work: Work) -> None:
     """Turn clips into standardised log-Mel windows.
 
     Writes ``{train,held_out,test}.npy`` float32 [n, 32, 128], standardised and clipped,
-    ``{held_out,test}_clip.npy`` (clip number of each window) and ``standardizer.json``.
+    ``{train,held_out,test}_clip.npy`` (clip number of each window) and ``standardizer.json``.
     """
     clips = {part: read_clips(work.inputs["data"], part) for part in ("train", "test")}
     kept = LogMels(config.log_mel_folder, config.mel)
@@ -106,9 +106,8 @@ def features_stage(config: BuildConfig, work: Work) -> None:
         for name, part in (("train", train), ("held_out", held_out), ("test", clips["test"]))
     }
     _check_amount(sum(counts["train"]), config, work)
-    for name in ("held_out", "test"):
-        owners = np.repeat(np.arange(len(counts[name])), counts[name])
-        np.save(work.folder / f"{name}_clip.npy", owners)
+    for name, each in counts.items():
+        np.save(work.folder / f"{name}_clip.npy", np.repeat(np.arange(len(each)), each))
     (work.folder / "standardizer.json").write_text(json.dumps(standardizer.to_dict()) + "\n")
     work.facts |= {"held_out_clips": len(held_out)}
 

@@ -112,7 +112,7 @@ def search(config: BuildConfig, chosen: SearchConfig, narrator: Narrator) -> dic
     started = time.perf_counter()
     study = run(plan, chosen.workers, _teller(chosen, narrator))
     narrator.end("search", time.perf_counter() - started, fresh=False)
-    return _written(plan, study, facts, records, narrator)
+    return _written(plan, study, facts, records)
 
 
 def report(config: BuildConfig, chosen: SearchConfig) -> Path:
@@ -262,7 +262,7 @@ def _reference_stage(
         heard = {}
         for detector in judged:
             fitted = detector.fit(
-                setting.windows("train"),
+                setting.lesson,
                 setting.windows("held_out"),
                 config.seed,
                 work.narrator.progress,
@@ -318,7 +318,6 @@ def _written(
     study: Any,
     reference: Told,
     records: Mapping[str, Mapping[str, Any]],
-    narrator: Narrator,
 ) -> dict[str, Any]:
     """Write ``search.json``, ``pareto.md`` and the winner; return the first."""
     trials = study.get_trials(deepcopy=False)
@@ -350,7 +349,7 @@ def _written(
             f"({identity['min-auc']:g} of {reference['name']}'s) on the proxies; search longer, or "
             "lower --min-auc"
         )
-    _write_winner(plan, results.row(best), _provenance(found, identity, trials), narrator)
+    _write_winner(plan, results.row(best), _provenance(found, identity, trials))
     return found
 
 
@@ -371,7 +370,7 @@ def _provenance(found: Mapping[str, Any], identity: Told, trials: Sequence[Any])
     return "".join(f"# {line}\n" for line in lines)
 
 
-def _write_winner(plan: Plan, best: results.Row, provenance: str, narrator: Narrator) -> None:
+def _write_winner(plan: Plan, best: results.Row, provenance: str) -> None:
     """Write the detector, what it learned, and its network alone where that says it all."""
     spec = DetectorSpec.from_toml(best["detector"])
     write_atomically(plan.folder / f"{WINNER}.toml", provenance + best["detector"])
@@ -381,12 +380,8 @@ def _write_winner(plan: Plan, best: results.Row, provenance: str, narrator: Narr
         write_atomically(network, spec.network.to_toml())
     target = plan.folder / WINNER
     shutil.rmtree(target, ignore_errors=True)
-    if plan.trained(best["trial"]).is_dir():
-        shutil.copytree(plan.trained(best["trial"]), target)
-        return
-    narrator.notice("the winner was trained on another machine, or is an equal of one: once more")
     target.mkdir(parents=True)
-    plan.setting.learn(spec).save(target)
+    plan.setting.learn(spec, whole=True).save(target)
 
 
 def pareto_table(front: Sequence[results.Row]) -> str:

@@ -85,6 +85,11 @@ class Heard:
         scores = fitted.scores(self.windows, self.clips)
         return list(map(float, evaluate.clip_scores(scores, self.clips)))
 
+    def followed_by(self, more: "Heard") -> "Heard":
+        """Return these clips and then ``more`` of them."""
+        clips = np.concatenate([self.clips, more.clips + int(self.clips[-1]) + 1])
+        return Heard(np.concatenate([self.windows, more.windows]), clips)
+
     def some(self, count: int) -> "Heard":
         """Return at most ``count`` clips, evenly chosen and numbered from 0."""
         total = int(self.clips[-1]) + 1 if len(self.clips) else 0

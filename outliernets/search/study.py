@@ -18,13 +18,11 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from outliernets.detectors.learned import Learned
 from outliernets.errors import BuildError, ConfigError, OngenError
 from outliernets.search import storage as storages
 from outliernets.search.storage import HEARTBEAT
@@ -44,7 +42,7 @@ Told = Callable[[Any], None]
 class Plan:
     """What a worker does; plain data, so that it can be handed to another process."""
 
-    folder: Path  #: of the journal, of what lives and of what was trained
+    folder: Path  #: of the journal, and of what lives
     name: str
     identity: dict[str, Any]  #: see ``open_study``
     setting: Setting
@@ -64,10 +62,6 @@ class Plan:
         """Return the study."""
         found = storages.open_storage(self.url, self.folder, self.heartbeat)
         return storages.open_study(found, self.name, self.identity, self.where)
-
-    def trained(self, number: int) -> Path:
-        """Return the folder of what the trial ``number`` learned, on this machine."""
-        return self.folder / "trained" / f"{number:06d}"
 
 
 def run(plan: Plan, workers: int, told: Told) -> Any:
@@ -137,7 +131,7 @@ class _Worker:
             trial.set_user_attr(WORKER, [trial.number, identity])
             equal = self._equal(trial.user_attrs["name"])
             if equal is None:
-                return self._evaluator.objective(trial, partial(self._keep, trial.number))
+                return self._evaluator.objective(trial)
             for name in equal.user_attrs.keys() - {WORKER}:
                 trial.set_user_attr(name, equal.user_attrs[name])
             return float(equal.value)
@@ -169,12 +163,6 @@ class _Worker:
         """Return a finished trial of the same detector, if there is one: training is no chance."""
         same = (t for t in counting(self.study) if t.user_attrs.get("name") == name)
         return next((t for t in same if t.state.name == "COMPLETE"), None)
-
-    def _keep(self, number: int, found: Learned) -> None:
-        """Save what was learned, in case it wins."""
-        folder = self.plan.trained(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        found.save(folder)
 
 
 class Drafts:

@@ -18,7 +18,7 @@ import numpy as np
 from outliernets import boards
 from outliernets.boards import Board
 from outliernets.config import SEED, MelConfig
-from outliernets.detectors.base import Fitted
+from outliernets.detectors.base import Fitted, Ints
 from outliernets.detectors.learned import Learned, Look, learn
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import DataError
@@ -34,6 +34,8 @@ from outliernets.view import Windows
 
 REDUCTION = 3  #: of the candidates that reach a rung, one in so many goes on
 RUNGS = 3  #: the last one is the whole training
+JUDGES = 40  #: normal clips that candidates are judged by ...
+JUDGING_SHARE = 1 / 3  #: ... or this share of them all, if that is less
 CHANCE = 0.5  #: AUC of who hears nothing; whoever hears less is no worse
 #: user attributes of trials
 DECIDED, REFUSED, FEASIBLE, CONSTRAINTS = "detector", "refused", "feasible", "constraints"
@@ -70,11 +72,14 @@ class Setting:
         loaded: Windows = np.load(self.features / f"{part}.npy", mmap_mode="r")
         return loaded
 
-    def learn(self, spec: DetectorSpec, look: Look | None = None) -> Learned:
-        """Return a detector that has learned the machine; ``look``: see detectors.learned."""
+    def learn(self, spec: DetectorSpec, look: Look | None = None, whole: bool = False) -> Learned:
+        """Return a detector that has learned from ``lesson``; ``look``: see detectors.learned.
+
+        ``whole``: from all training windows, as a build would have it.
+        """
         return learn(
             spec,
-            self.windows("train"),
+            self.windows("train") if whole else self.lesson,
             self.windows("held_out"),
             self.clip_sigma,
             self.seed,
@@ -97,13 +102,38 @@ class Setting:
         return worst * float(np.mean(list(self.reference.values())))
 
     @cached_property
+    def lesson(self) -> Windows:
+        """The training windows that candidates learn from: those of clips that do not judge."""
+        train = self.windows("train")
+        if not self._judges:
+            return train
+        return np.asarray(train[~np.isin(self._owners("train"), self._judges)])
+
+    @cached_property
     def proxies(self) -> Proxies:
-        """What candidates are judged by."""
+        """What candidates are judged by: nothing that they learned from."""
         if self.labels is not None:
             return Proxies.labelled(_heard(self.features, "test"), self.labels, self.seed)
         others = _heard(self.others, "others") if self.others else None
-        held_out = _heard(self.features, "held_out")
-        return Proxies.make(held_out, others, self.clip_sigma, self.seed)
+        normal = _heard(self.features, "held_out")
+        if self._judges:
+            normal = normal.followed_by(_heard(self.features, "train").of(self._judges))
+        return Proxies.make(normal, others, self.clip_sigma, self.seed)
+
+    @cached_property
+    def _judges(self) -> list[int]:
+        """Training clips, by number, that judge: the held-out ones alone are often too few."""
+        if self.labels is not None:
+            return []
+        train, held_out = (np.unique(self._owners(part)) for part in ("train", "held_out"))
+        wanted = min(JUDGES, round(JUDGING_SHARE * (len(train) + len(held_out)))) - len(held_out)
+        places = np.linspace(0, len(train) - 1, max(wanted, 0)).round().astype(int)
+        return [int(clip) for clip in train[places]]
+
+    def _owners(self, part: str) -> Ints:
+        """Return the number of the clip of each window."""
+        owners: Ints = np.load(self.features / f"{part}_clip.npy")
+        return owners
 
 
 def _heard(folder: Path, part: str) -> Heard:
@@ -222,11 +252,10 @@ class Evaluator:
             setting.objective.of_rung(auc, *cost, setting.floor),
         )
 
-    def objective(self, trial: Any, keep: Callable[[Learned], None]) -> float:
+    def objective(self, trial: Any) -> float:
         """Return the NetScore of an ``optuna.Trial`` that has the attributes of a candidate.
 
-        Raise TrialPruned for one that is stopped at a rung, or diverges. ``keep`` gets a detector
-        that is within all limits.
+        Raise TrialPruned for one that is stopped at a rung, or diverges.
         """
         import optuna
 
@@ -240,7 +269,7 @@ class Evaluator:
                 raise optuna.TrialPruned(f"stopped at rung {number}")
 
         try:
-            found, judged = self.train(spec, rung, trial.set_user_attr)
+            _, judged = self.train(spec, rung, trial.set_user_attr)
         except DataError as error:
             trial.set_user_attr(FEASIBLE, False)
             trial.set_user_attr("error", str(error))
@@ -248,8 +277,6 @@ class Evaluator:
         missing = self.setting.floor - judged.auc
         trial.set_user_attr(CONSTRAINTS, {**attributes[CONSTRAINTS], "auc": missing})
         trial.set_user_attr(FEASIBLE, missing <= 0)
-        if missing <= 0:
-            keep(found)
         return judged.score
 
 

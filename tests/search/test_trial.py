@@ -6,13 +6,22 @@ import optuna
 import pytest
 
 from outliernets import boards
-from outliernets.detectors.learned import Learned
+from outliernets.detectors.spec import DetectorSpec
 from outliernets.search import space
 from outliernets.search.costs import Limits
 from outliernets.search.objective import NetScore
-from outliernets.search.trial import CONSTRAINTS, REDUCTION, REFUSED, Candidate, Evaluator, _Rungs
+from outliernets.search.screen import learned_costs
+from outliernets.search.trial import (
+    CONSTRAINTS,
+    REDUCTION,
+    REFUSED,
+    Candidate,
+    Evaluator,
+    Setting,
+    _Rungs,
+)
 from outliernets.search.trial import FEASIBLE as FEASIBLE_ATTRIBUTE
-from tests.search.studies import TRAINED, setting
+from tests.search.studies import TRAINED, features, setting
 
 SMALLEST = space.smallest()
 BOARD = boards.load("stm32f746")
@@ -54,7 +63,7 @@ def test_rungs_come_once_each_and_not_at_the_end() -> None:
     ]
 
 
-def run(evaluator: Evaluator, pruner: optuna.pruners.BasePruner, kept: list[Learned]):
+def run(evaluator: Evaluator, pruner: optuna.pruners.BasePruner):
     """Judge one candidate in a study of its own."""
     decisions = {name: options[0] for name, options in evaluator.space.decisions.items()}
     found = evaluator.candidate(decisions)
@@ -65,19 +74,19 @@ def run(evaluator: Evaluator, pruner: optuna.pruners.BasePruner, kept: list[Lear
             user_attrs=found.attributes(evaluator.setting.limits),
         )
     )
-    study.optimize(lambda trial: evaluator.objective(trial, kept.append), n_trials=1)
+    study.optimize(evaluator.objective, n_trials=1)
     return study.trials[0]
 
 
 def test_a_network_is_trained_in_rungs_and_everything_is_remembered(tmp_path) -> None:
-    kept: list[Learned] = []
     evaluator = Evaluator(setting(tmp_path, steps=450), TRAINED)
-    trial = run(evaluator, optuna.pruners.NopPruner(), kept)
+    trial = run(evaluator, optuna.pruners.NopPruner())
     assert trial.state.name == "COMPLETE"
     assert list(trial.intermediate_values) == [1, REDUCTION]
     known = trial.user_attrs
     assert known[REFUSED] == []
-    assert known["params"] == kept[0].params
+    spec = DetectorSpec.from_toml(known["detector"])
+    assert (known["params"], known["macs"]) == learned_costs(spec)
     assert trial.value == NetScore().of(known["auc"], known["params"], known["macs"])
     assert {"costs", "detector", "loss", "seconds", "seed", "steps", "proxies"} <= set(known)
 
@@ -87,10 +96,9 @@ def test_a_rung_may_be_the_last(tmp_path) -> None:
         def prune(self, study, trial) -> bool:
             return True
 
-    kept: list[Learned] = []
-    trial = run(Evaluator(setting(tmp_path, steps=450), TRAINED), Never(), kept)
+    trial = run(Evaluator(setting(tmp_path, steps=450), TRAINED), Never())
     assert trial.state.name == "PRUNED"
-    assert (list(trial.intermediate_values), kept) == ([1], [])
+    assert list(trial.intermediate_values) == [1]
     assert "auc" in trial.user_attrs
 
 
@@ -106,8 +114,24 @@ def test_what_is_heard_well_does_not_make_up_for_what_is_not(tmp_path) -> None:
 
 
 def test_who_misses_the_floor_is_not_feasible(tmp_path) -> None:
-    kept: list[Learned] = []
-    trial = run(Evaluator(setting(tmp_path, floor=1.5), TRAINED), optuna.pruners.NopPruner(), kept)
+    trial = run(Evaluator(setting(tmp_path, floor=1.5), TRAINED), optuna.pruners.NopPruner())
     assert trial.state.name == "COMPLETE"
     assert trial.user_attrs[CONSTRAINTS]["auc"] == pytest.approx(1.5 - trial.user_attrs["auc"])
-    assert (trial.user_attrs[FEASIBLE_ATTRIBUTE], kept) == (False, [])
+    assert trial.user_attrs[FEASIBLE_ATTRIBUTE] is False
+
+
+def test_whoever_judges_is_not_learned_from(tmp_path) -> None:
+    found = setting(tmp_path)  # 40 training clips and 5 held out, 4 windows each: 15 clips judge
+    assert len(found.lesson) == 160 - 4 * 10
+    assert found.proxies.normal.clips[-1] + 1 == 15
+    heard = found.proxies.normal.windows
+    assert not any((window == heard).all(axis=(1, 2)).any() for window in found.lesson)
+    labelled = replace(found, labels=(True, False))
+    assert len(labelled.lesson) == 160
+
+
+def test_enough_held_out_clips_judge_alone(tmp_path) -> None:
+    features(tmp_path, clips=40)
+    found = Setting(tmp_path, "stm32f746")
+    assert len(found.lesson) == 160
+    assert found.proxies.normal.clips[-1] + 1 == 40

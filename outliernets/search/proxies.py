@@ -1,6 +1,6 @@
 """What stands in for faults, so that a search never hears one of the machine it is for.
 
-Held-out normal clips are compared with changed copies of themselves (the faults that the choice of
+Normal clips are compared with changed copies of themselves (the faults that the choice of
 a detector makes up, and warped, shifted or knocked at) and with normal sound of other machines of
 the same kind. That telling these apart is like telling faults apart is an assumption.
 """
@@ -114,7 +114,7 @@ class Proxies:
 
     @classmethod
     def make(cls, normal: Heard, others: Heard | None, clip_sigma: float, seed: int) -> Self:
-        """Make them of held-out normal clips; same arguments, same proxies.
+        """Make them of normal clips that nobody learned from; same arguments, same proxies.
 
         ``others``: normal clips of other machines, standardised as this one's; None: there are
         none.

@@ -52,17 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rates", nargs="+", type=float, default=[0.02, 0.05, 0.1])
     parser.add_argument("--draws", type=int, default=500)
     options = parser.parse_args(arguments)
-    heads = [f"{kind}, {rate:.0%}" for kind in ("int8", "float") for rate in options.rates]
+    columns = [(kind, rate) for kind in ("int8", "float") for rate in options.rates]
+    heads = [f"{kind}, {rate:.0%}" for kind, rate in columns]
     print(f"| task | clips, windows | {' | '.join(heads)} |")
     print("| --- | ---: |" + " ---: |" * len(heads))
     for folder in options.folders:
         scores, clips = normal_scores(folder)
         cells = []
-        for kind in ("int8", "float"):
-            for rate in options.rates:
-                found = ratios(scores[kind], clips, rate, options.draws)
-                low, high = np.quantile(found, [0.25, 0.75])
-                cells.append(f"{found.mean():.2f} [{low:.2f}, {high:.2f}]")
+        for kind, rate in columns:
+            found = ratios(scores[kind], clips, rate, options.draws)
+            low, high = np.quantile(found, [0.25, 0.75])
+            cells.append(f"{found.mean():.2f} [{low:.2f}, {high:.2f}]")
         count = f"{len(np.unique(clips))}, {len(clips)}"
         print(f"| {'/'.join(folder.parts[-3:])} | {count} | {' | '.join(cells)} |", flush=True)
 

@@ -97,9 +97,9 @@ def get(name: str, task: Task, steps: int | None = None) -> Detector:
 def _scored(
     name: str, base: str, asked: ScoreSpec | None, task: Task, recipe: Recipe, steps: int | None
 ) -> Detector:
-    if base == SEARCHED or base in library():
-        spec = searched(task) if base == SEARCHED else library()[base]
-        return Network(name, replace(spec, name=name, score=asked or spec.score), recipe)
+    made = searched(task) if base == SEARCHED else library().get(base)
+    if made:
+        return Network(name, replace(made, name=name, score=asked or made.score), recipe)
     kind = asked or SCORES["mse"]
     match base:
         case "no-network":

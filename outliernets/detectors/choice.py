@@ -15,6 +15,7 @@ from outliernets import evaluate
 from outliernets.detectors.base import Ints
 from outliernets.detectors.scores import Score
 from outliernets.detectors.spec import DetectorSpec
+from outliernets.evenly import evenly
 from outliernets.train import principal
 from outliernets.view import Windows
 
@@ -70,7 +71,7 @@ def choose(
 def _segments(windows: Windows) -> Windows:
     """Return whole segments of ``windows``, at most MAX_SEGMENTS."""
     count = len(windows) // SEGMENT
-    chosen = np.linspace(0, count - 1, min(count, MAX_SEGMENTS)).round().astype(int)
+    chosen = np.array(evenly(count, MAX_SEGMENTS), np.int64)
     places = (chosen[:, None] * SEGMENT + np.arange(SEGMENT)).reshape(-1)
     return np.asarray(windows[places])
 

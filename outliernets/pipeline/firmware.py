@@ -16,6 +16,7 @@ from outliernets.boards import Board, linker_context
 from outliernets.data import Clip
 from outliernets.detectors import learned
 from outliernets.errors import ParityError
+from outliernets.evenly import evenly
 from outliernets.importer import read
 from outliernets.lower import lower
 from outliernets.pipeline import learning
@@ -151,8 +152,7 @@ def replayed(config: BuildConfig, clips: Sequence[Clip]) -> list[int]:
     for label in labels:
         numbers = [i for i, c in enumerate(clips) if c.label == label]
         share = max(1, round(config.clips * len(numbers) / len(clips)))
-        picks = np.linspace(0, len(numbers) - 1, share).round().astype(int)
-        chosen += [numbers[i] for i in dict.fromkeys(picks.tolist())]
+        chosen += [numbers[i] for i in evenly(len(numbers), share)]
     return sorted(chosen)
 
 

@@ -17,6 +17,7 @@ from outliernets.data.clips import audio_files, named_clips
 from outliernets.data.machines import MACHINES
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError, OngenError
+from outliernets.evenly import evenly
 from outliernets.features.windows import Standardizer, windows
 from outliernets.pipeline import learning
 from outliernets.pipeline.build import stages_of
@@ -245,8 +246,8 @@ def _other_clips(config: BuildConfig) -> list[Clip]:
             normal = data.find(other, root).train
         except OngenError:  # too few clips to learn from, or several folders: not needed
             continue
-        places = np.linspace(0, len(normal) - 1, min(each, len(normal))).round().astype(int)
-        found += [replace(normal[i], name=f"{other}/{normal[i].name}") for i in places]
+        some = [normal[i] for i in evenly(len(normal), each)]
+        found += [replace(clip, name=f"{other}/{clip.name}") for clip in some]
     return found
 
 

@@ -15,6 +15,7 @@ from outliernets import evaluate
 from outliernets.detectors.base import Fitted, Ints
 from outliernets.detectors.choice import FAULTS, Fault, some_bands, with_fault
 from outliernets.errors import DataError
+from outliernets.evenly import evenly
 from outliernets.view import Windows
 
 CLIPS = 40  #: of each kind, about: normal clips are taken evenly, or changed several times
@@ -93,7 +94,7 @@ class Heard:
     def some(self, count: int) -> "Heard":
         """Return at most ``count`` clips, evenly chosen and numbered from 0."""
         total = int(self.clips[-1]) + 1 if len(self.clips) else 0
-        return self.of(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+        return self.of(evenly(total, count))
 
     def of(self, chosen: Sequence[int]) -> "Heard":
         """Return some clips by number, numbered from 0."""

@@ -18,15 +18,16 @@ import numpy as np
 from outliernets import boards
 from outliernets.boards import Board
 from outliernets.config import SEED, MelConfig
-from outliernets.detectors.base import Fitted, Ints
+from outliernets.detectors.base import Fitted
 from outliernets.detectors.learned import Learned, Look, learn
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import DataError
+from outliernets.evenly import evenly
 from outliernets.search import costs as cost_model
 from outliernets.search import space
 from outliernets.search.costs import Costs, Limits
 from outliernets.search.objective import NetScore
-from outliernets.search.proxies import Heard, Proxies
+from outliernets.search.proxies import CLIPS, Heard, Proxies
 from outliernets.search.space import Choice, Decisions
 from outliernets.train.fit import Recipe
 from outliernets.train.quiet import tensorflow
@@ -34,8 +35,7 @@ from outliernets.view import Windows
 
 REDUCTION = 3  #: of the candidates that reach a rung, one in so many goes on
 RUNGS = 3  #: the last one is the whole training
-JUDGES = 40  #: normal clips that candidates are judged by ...
-JUDGING_SHARE = 1 / 3  #: ... or this share of them all, if that is less
+JUDGING_SHARE = 1 / 3  #: of all normal clips judges, if that is less than CLIPS
 CHANCE = 0.5  #: AUC of who hears nothing; whoever hears less is no worse
 #: user attributes of trials
 DECIDED, REFUSED, FEASIBLE, CONSTRAINTS = "detector", "refused", "feasible", "constraints"
@@ -104,10 +104,10 @@ class Setting:
     @cached_property
     def lesson(self) -> Windows:
         """The training windows that candidates learn from: those of clips that do not judge."""
-        train = self.windows("train")
+        train = _heard(self.features, "train")
         if not self._judges:
-            return train
-        return np.asarray(train[~np.isin(self._owners("train"), self._judges)])
+            return train.windows
+        return np.asarray(train.windows[~np.isin(train.clips, self._judges)])
 
     @cached_property
     def proxies(self) -> Proxies:
@@ -125,15 +125,11 @@ class Setting:
         """Training clips, by number, that judge: the held-out ones alone are often too few."""
         if self.labels is not None:
             return []
-        train, held_out = (np.unique(self._owners(part)) for part in ("train", "held_out"))
-        wanted = min(JUDGES, round(JUDGING_SHARE * (len(train) + len(held_out)))) - len(held_out)
-        places = np.linspace(0, len(train) - 1, max(wanted, 0)).round().astype(int)
-        return [int(clip) for clip in train[places]]
-
-    def _owners(self, part: str) -> Ints:
-        """Return the number of the clip of each window."""
-        owners: Ints = np.load(self.features / f"{part}_clip.npy")
-        return owners
+        train, held_out = (
+            np.unique(_heard(self.features, part).clips).tolist() for part in ("train", "held_out")
+        )
+        wanted = min(CLIPS, round(JUDGING_SHARE * (len(train) + len(held_out)))) - len(held_out)
+        return [train[i] for i in evenly(len(train), max(wanted, 0))]
 
 
 def _heard(folder: Path, part: str) -> Heard:

@@ -34,6 +34,14 @@ NONE = DetectorSpec(
 )
 
 
+def refused_in_one_line(spec: DetectorSpec, change: tuple[str, str], says: str) -> None:
+    text = spec.to_toml()
+    assert change[0] in text
+    with pytest.raises(ConfigError, match=says) as caught:
+        DetectorSpec.from_toml(text.replace(*change), "own.toml")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -86,11 +94,7 @@ def test_no_network_needs_no_more_than_to_be_said(view: str, shape: tuple[int, i
     ],
 )
 def test_mistakes_without_a_network_are_one_line(change: tuple[str, str], says: str) -> None:
-    text = NONE.to_toml()
-    assert change[0] in text
-    with pytest.raises(ConfigError, match=says) as caught:
-        DetectorSpec.from_toml(text.replace(*change), "own.toml")
-    assert "\n" not in str(caught.value)
+    refused_in_one_line(NONE, change, says)
 
 
 def test_no_network_takes_no_widths() -> None:
@@ -134,11 +138,7 @@ def test_the_library_is_small_and_needs_no_chance() -> None:
     ],
 )
 def test_mistakes_are_one_line(change: tuple[str, str], says: str) -> None:
-    text = STEADY.to_toml()
-    assert change[0] in text
-    with pytest.raises(ConfigError, match=says) as caught:
-        DetectorSpec.from_toml(text.replace(*change), "own.toml")
-    assert "\n" not in str(caught.value)
+    refused_in_one_line(STEADY, change, says)
 
 
 def test_a_missing_file_is_named(tmp_path) -> None:

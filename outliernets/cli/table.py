@@ -33,6 +33,13 @@ BOARD = "stm32f746"
 @seed_option
 @steps_option
 @mel_option
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Networks of Table 1 that are trained side by side.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print Table 1 as CSV. Default: Markdown.")
 @click.option("--footprint", is_flag=True, help="Instead: instructions, flash, RAM and stack.")
 @click.option("--board", help=f"With --footprint; see 'ongen boards'. Default: {BOARD}.")
@@ -74,6 +81,7 @@ def table(
     seed: int | None,
     steps: int | None,
     settings: tuple[str, ...],
+    workers: int,
     as_csv: bool,
     footprint: bool,
     board: str | None,
@@ -96,7 +104,7 @@ def table(
 
     \b
     Examples:
-      ongen table --data /data/mimii > table1.md
+      ongen table --data /data/mimii --workers 2 > table1.md
       ongen table --tasks 'fan/*/6dB,slider/00/6dB' --csv
       ongen table --footprint > footprint.md
       ongen table --footprint --board stm32f446 --toolchain gcc
@@ -104,7 +112,7 @@ def table(
       ongen table --latency > latency.md
       ongen table --latency --model mine.tflite --rounds 100
     """
-    of_table_1 = {"--tasks": patterns, "--csv": as_csv}
+    of_table_1 = {"--tasks": patterns, "--workers": workers > 1, "--csv": as_csv}
     of_boards = {"--board": board, "--target": target}
     of_latency = {"--model": models, "--rounds": rounds, "--cpu": cpu is not None}
     of_both = {"--toolchain": toolchain, "--network": networks}
@@ -136,7 +144,7 @@ def table(
         mel=mel_config(settings),
     )
     with narrator(quiet) as tell:
-        found = paper_table(config, patterns, tell)
+        found = paper_table(config, patterns, tell, workers)
     if as_json:
         print_json(found)
     elif as_csv:
@@ -147,6 +155,7 @@ def table(
             "data": data_dir and data_dir.name,
             "seed": seed,
             "steps": steps,
+            "workers": workers if workers > 1 else None,
         }
         options = [f" --{name} {value}" for name, value in given.items() if value is not None]
         options += [f" --split {split}"] if split != "mimii" else []

@@ -4,7 +4,10 @@ A row is a learning run as of ``ongen train``; finished ones are kept in ``--out
 was stopped goes on where it was.
 """
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,11 +15,12 @@ from typing import Any
 
 from outliernets import data
 from outliernets.config import Task
-from outliernets.errors import ConfigError, DataError, near_miss
+from outliernets.errors import BuildError, ConfigError, DataError, near_miss
 from outliernets.nets import zoo
 from outliernets.pipeline.build import learn
 from outliernets.pipeline.config import BuildConfig
-from outliernets.pipeline.stage import Narrator
+from outliernets.pipeline.stage import Narrator, Silence
+from outliernets.train.share import processes
 
 PAPER_DATA = "mimii"  #: kind of recordings that the paper's AUC may stand beside
 
@@ -41,8 +45,10 @@ def tasks_of(patterns: str | None) -> list[Task]:
     return [task for task in every if task in chosen]
 
 
-def paper_table(config: BuildConfig, patterns: str | None, narrator: Narrator) -> dict[str, Any]:
-    """Train and judge the network of each task's row; return the table.
+def paper_table(
+    config: BuildConfig, patterns: str | None, narrator: Narrator, workers: int = 1
+) -> dict[str, Any]:
+    """Train and judge the network of each task's row, ``workers`` at once; return the table.
 
     Tasks that ``config.data`` does not hold are left out, with a notice, unless ``patterns`` name
     them. A row whose recordings cannot be used has ``error`` instead of ``ours``; the others go on.
@@ -50,17 +56,65 @@ def paper_table(config: BuildConfig, patterns: str | None, narrator: Narrator) -
     Raises:
         ConfigError: a pattern matches nothing.
         DataError: the recordings of a task that was asked for are not there, or there are none.
+        BuildError: a worker process was killed.
     """
     tasks = tasks_of(patterns)
     if config.data is not None:
         tasks = _present(config, tasks, asked=patterns is not None, narrator=narrator)
-    rows = []
-    for number, task in enumerate(tasks, start=1):
-        narrator.notice(f"{task}, {number} of {len(tasks)}")
-        # Naming the network asks for the paper's method, too: whole windows, mean of squares.
-        own = replace(config, task=task, arch=zoo.get(task).name)
-        rows.append(_row(own, narrator))
+    # Naming the network asks for the paper's method, too: whole windows, mean of squares.
+    configs = [replace(config, task=task, arch=zoo.get(task).name) for task in tasks]
+    made = _side_by_side if workers > 1 and len(tasks) > 1 else _in_turn
+    rows = made(configs, narrator, min(workers, len(tasks)))
     return {"schema": 1, "seed": config.seed, "steps": config.steps, "rows": rows}
+
+
+def _in_turn(configs: Sequence[BuildConfig], narrator: Narrator, _: int) -> list[dict[str, Any]]:
+    rows = []
+    for number, config in enumerate(configs, start=1):
+        narrator.notice(f"{config.task}, {number} of {len(configs)}")
+        rows.append(_row(config, narrator))
+    return rows
+
+
+def _side_by_side(
+    configs: Sequence[BuildConfig], narrator: Narrator, workers: int
+) -> list[dict[str, Any]]:
+    rows: dict[int, dict[str, Any]] = {}
+    with processes(workers) as pool:
+        running = {pool.submit(_timed_row, config): n for n, config in enumerate(configs)}
+        narrator.progress(0, len(configs), "rows")
+        try:
+            for future in as_completed(running):
+                number = running[future]
+                rows[number], notes, seconds = future.result()
+                narrator.end(str(configs[number].task), seconds, fresh=False)
+                for note in notes:
+                    narrator.notice(note)
+                narrator.progress(len(rows), len(configs), "rows")
+        except BrokenProcessPool:
+            raise BuildError(
+                "a worker process was killed (out of memory?); run it again to go on, with fewer "
+                "--workers"
+            ) from None
+    return [rows[number] for number in sorted(rows)]
+
+
+class _Notes(Silence):
+    """Keeps notices, to be told by another process."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    def notice(self, text: str) -> None:
+        """See Narrator."""
+        self.kept.append(text)
+
+
+def _timed_row(config: BuildConfig) -> tuple[dict[str, Any], list[str], float]:
+    """Return a row, what was noticed, and its seconds; in a worker process."""
+    notes, started = _Notes(), time.perf_counter()
+    row = _row(config, notes)
+    return row, notes.kept, time.perf_counter() - started
 
 
 def _present(

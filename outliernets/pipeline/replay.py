@@ -4,11 +4,10 @@ Clips do not depend on each other, so they are shared out to one process per cor
 target of its own.
 """
 
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from outliernets.features import mel_fixed
 from outliernets.features.mel import log_mel
 from outliernets.pipeline.stage import Narrator
 from outliernets.target import Client, Flow, Result, TargetRun
+from outliernets.train.share import processes
 
 NEAR_PEAK_DB = 60.0  #: bands within this of the frame's strongest count for the Mel error
 PUSH_SAMPLES = 16_000  #: samples handed to the target at a time
@@ -67,11 +67,8 @@ def replay(program: Program, clips: Mapping[int, Path], narrator: Narrator) -> R
     jobs = [numbers[i : i + CLIPS_PER_JOB] for i in range(0, len(numbers), CLIPS_PER_JOB)]
     alone = target.is_port(program.target)  # there is one board
     workers = 1 if alone else min(os.cpu_count() or 1, len(jobs))
-    # A fresh process does not inherit TensorFlow's threads and locks.
-    context = multiprocessing.get_context("spawn")
     parts: dict[int, Replay] = {}
-    pool = ProcessPoolExecutor(workers, mp_context=context)
-    try:
+    with processes(workers) as pool:
         running = {
             pool.submit(_replay_some, program, {n: clips[n] for n in job}): job for job in jobs
         }
@@ -81,8 +78,6 @@ def replay(program: Program, clips: Mapping[int, Path], narrator: Narrator) -> R
             parts[job[0]] = future.result()
             done += len(job)
             narrator.progress(done, len(numbers), "clips")
-    finally:
-        pool.shutdown(cancel_futures=True)
     return _joined([parts[first] for first in sorted(parts)])
 
 

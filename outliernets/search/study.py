@@ -27,6 +27,7 @@ from outliernets.errors import BuildError, ConfigError, OngenError
 from outliernets.search import storage as storages
 from outliernets.search.storage import HEARTBEAT
 from outliernets.search.trial import CONSTRAINTS, REFUSED, Evaluator, Setting, Space
+from outliernets.train.share import limit_threads
 
 TOGETHER = 32  #: refused candidates that are written in one go
 PATIENCE = 5000  #: candidates in a row that may be refused
@@ -363,9 +364,8 @@ def _supervise(plan: Plan, workers: int, study: Any, told: Told) -> None:
 
     context = multiprocessing.get_context("spawn")
     failures = context.SimpleQueue()
-    threads = max(1, (os.cpu_count() or 1) // workers)
     processes = [
-        context.Process(target=_process, args=(plan, number, threads, failures), daemon=True)
+        context.Process(target=_process, args=(plan, number, workers, failures), daemon=True)
         for number in range(workers)
     ]
     try:
@@ -394,11 +394,10 @@ def _stop(processes: Sequence[Any]) -> None:
         process.join()
 
 
-def _process(plan: Plan, number: int, threads: int, failures: Any) -> None:
+def _process(plan: Plan, number: int, workers: int, failures: Any) -> None:
     """Be a worker of several on a machine."""
     os.environ[NUMBER] = str(number)
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    limit_threads(workers)
     try:
         work(plan)
     except KeyboardInterrupt:

@@ -2,7 +2,10 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import soundfile
 
 from outliernets import data
 from outliernets.config import Task
-from outliernets.errors import ConfigError, DataError
+from outliernets.errors import BuildError, ConfigError, DataError
 from outliernets.nets import zoo
 from outliernets.pipeline import BuildConfig, paper_table
 from outliernets.pipeline.paper_table import tasks_of
@@ -193,3 +196,82 @@ def test_a_real_run_and_its_resumption(config: BuildConfig) -> None:
     again = Recorder()
     assert paper_table.paper_table(short, None, again) == table
     assert again.ran == []
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Work in threads in place of processes, which would not pretend; return how many."""
+    counts: list[int] = []
+
+    @contextmanager
+    def processes(count: int) -> Iterator[Executor]:
+        counts.append(count)
+        with ThreadPoolExecutor(count) as pool:
+            yield pool
+
+    monkeypatch.setattr(paper_table, "processes", processes)
+    return counts
+
+
+def test_rows_side_by_side_are_those_in_turn(
+    config: BuildConfig, learned: list[Task], threads: list[int]
+) -> None:
+    simulated, told = BuildConfig(config.task, out=config.out), Recorder()
+    table = paper_table.paper_table(simulated, "fan/*/6dB", told, workers=3)
+    assert table == paper_table.paper_table(simulated, "fan/*/6dB", Recorder())
+    assert threads == [3]
+    assert set(learned[:4]) == set(learned[4:])
+    assert set(told.ran) == {f"fan/0{unit}/6dB" for unit in "0246"}
+
+
+def test_notices_of_workers_are_told(
+    config: BuildConfig, recordings: Callable[..., None], learned: list[Task],
+    threads: list[int], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    recordings(FAN)
+    recordings(SLIDER)
+
+    def learn(config: BuildConfig, narrator: Recorder) -> dict[str, Any]:
+        narrator.notice(f"{config.task} is short")
+        raise DataError("00000003.wav: is empty")
+
+    monkeypatch.setattr(paper_table, "learn", learn)
+    told = Recorder()
+    table = paper_table.paper_table(config, None, told, workers=2)
+    assert [row["error"] for row in table["rows"]] == ["00000003.wav: is empty"] * 2
+    for task in (FAN, SLIDER):
+        assert {f"{task} is short", f"{task}: 00000003.wav: is empty"} <= set(told.notices)
+
+
+def test_a_worker_that_is_killed_is_one_line(
+    config: BuildConfig, threads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: BuildConfig) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(paper_table, "_timed_row", killed)
+    simulated = BuildConfig(config.task, out=config.out)
+    with pytest.raises(BuildError, match=r"^a worker process was killed .* run it again to go on"):
+        paper_table.paper_table(simulated, "fan/*/6dB", Recorder(), workers=2)
+
+
+@pytest.mark.slow
+def test_processes_make_what_one_makes(
+    config: BuildConfig, recordings: Callable[..., None], tmp_path: Path
+) -> None:
+    recordings(FAN)
+    recordings(SLIDER)
+    alone, shared = (
+        paper_table.paper_table(
+            BuildConfig(FAN, data=config.data, out=tmp_path / str(workers), steps=2),
+            None,
+            Recorder(),
+            workers,
+        )["rows"]
+        for workers in (1, 2)
+    )
+    for row, other in zip(alone, shared, strict=True):
+        assert row["task"] == other["task"]
+        assert row["ours"]["int8_bytes"] == other["ours"]["int8_bytes"]
+        areas = [r["ours"]["auc"]["float"]["clip"]["value"] for r in (row, other)]
+        assert areas[0] == pytest.approx(areas[1], abs=0.26)  # of 2 x 2 clips, one pair

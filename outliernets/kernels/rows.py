@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -97,12 +97,31 @@ class Stage:
         bias: NDArray[np.int64] = self.op.bias(self.site) + moved
         return bias
 
+    @cached_property
     def narrowing(self) -> narrow.Narrowing:
         """How sums become int8."""
         op, site = self.op, self.site
         assert isinstance(op, Convolution)
         low, high = activation_range(op.activation, site.output)
-        return narrow.plan(_sums(self), site.output.zero_point, low, high)
+        return narrow.plan(self.sums, site.output.zero_point, low, high)
+
+    @cached_property
+    def sums(self) -> list[narrow.Sums]:
+        """Bounds of what each output channel can add up to, in every phase."""
+        op, site = self.op, self.site
+        assert isinstance(op, Convolution)
+        magnitude = max(INT8_MAX - self.offset, self.offset - INT8_MIN)
+        weights = np.abs(self.weights).reshape(self.channels[1], -1)
+        heaviest = np.zeros(self.channels[1], np.int64)
+        for row_phase in range(self.rows.repeat):
+            for column_phase in range(self.columns.repeat):
+                folded = np.abs(self.folded(row_phase, column_phase))
+                heaviest = np.maximum(heaviest, folded.reshape(len(heaviest), -1).max(axis=1))
+        widest = weights.sum(axis=1) * magnitude + np.abs(self.bias)
+        return [
+            narrow.Sums(int(w), int(h), m)
+            for w, h, m in zip(widest, heaviest, op.multipliers(site), strict=True)
+        ]
 
     def why(self) -> tuple[str, ...]:
         """What was decided about the stage whatever the kernel, and why, in a few words each."""
@@ -115,22 +134,10 @@ class Stage:
         return (f"{never}, {kernel} cells read {taps} pixels",)
 
 
-def _sums(stage: Stage) -> list[narrow.Sums]:
-    """Bounds of what each output channel can add up to, in every phase."""
-    op, site = stage.op, stage.site
-    assert isinstance(op, Convolution)
-    magnitude = max(INT8_MAX - stage.offset, stage.offset - INT8_MIN)
-    weights = np.abs(stage.weights).reshape(stage.channels[1], -1)
-    heaviest = np.zeros(stage.channels[1], np.int64)
-    for row_phase in range(stage.rows.repeat):
-        for column_phase in range(stage.columns.repeat):
-            folded = np.abs(stage.folded(row_phase, column_phase))
-            heaviest = np.maximum(heaviest, folded.reshape(len(heaviest), -1).max(axis=1))
-    widest = weights.sum(axis=1) * magnitude + np.abs(stage.bias)
-    return [
-        narrow.Sums(int(w), int(h), m)
-        for w, h, m in zip(widest, heaviest, op.multipliers(site), strict=True)
-    ]
+@lru_cache(maxsize=256)
+def stage_of(node: Node, site: Site) -> Stage:
+    """Return an op as a stage: the same one as before, with all that was found out about it."""
+    return Stage(node, site)
 
 
 def can_stream(node: Node, site: Site) -> bool:
@@ -144,7 +151,7 @@ def obstacle(node: Node, site: Site) -> str | None:
     if isinstance(op, Conv2D | DepthwiseConv2D):
         if op.dilation != (1, 1):
             return "it is dilated"
-        fits = all(s.widest < 2**31 for s in _sums(Stage(node, site)))
+        fits = all(s.widest < 2**31 for s in stage_of(node, site).sums)
         return None if fits else "its sums can exceed 32 bits"
     if isinstance(op, MaxPool2D):
         if op.window(site).padded:

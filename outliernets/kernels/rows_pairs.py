@@ -88,7 +88,7 @@ class RowsPairs(Rows):
         stage = self.stages[i]
         chosen, why, buffer = kind(stage), note.why, _line(stage).size
         if isinstance(stage.op, Convolution):
-            n = stage.narrowing()
+            n = stage.narrowing
             why = (*why, f"narrows by {n.form.name}: {n.why}")
         if i in self._passing():
             why, buffer = (*why, "its row is read at once, and shares memory with others"), 0
@@ -212,6 +212,7 @@ def _short(stage: Stage) -> str:
     return stage.node.name.split("_")[0]
 
 
+@lru_cache(RECENT)
 def _line(stage: Stage, chosen: str | None = None) -> Line:
     """The buffer in front of a stage."""
     left, right = stage.columns.padding
@@ -318,7 +319,7 @@ def _cells_read(axis: Axis) -> int:
 
 
 def _taps(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
-    axis, n = stage.columns, stage.narrowing()
+    axis, n = stage.columns, stage.narrowing
     turns, turn, rest = _turns(axis)
     inputs, outputs = stage.channels
     words = tap_words(axis)
@@ -374,7 +375,7 @@ def _tap_table(
 
 
 def _stream(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
-    n = stage.narrowing()
+    n = stage.narrowing
     weights = _channel_pairs(_scaled(stage.folded(0, 0), n))[:, 0, 0]  # [output, pair]
     width = stage.columns.outputs
     unroll = min(UNROLL, width)
@@ -410,7 +411,7 @@ def _tile_shape(stage: Stage) -> tuple[int, int]:
     line = _line(stage, "tile")
     rest = {
         "kind": "tile",
-        "narrow": _narrow_context(stage.narrowing(), 0),
+        "narrow": _narrow_context(stage.narrowing, 0),
         "table": (),
         "numbers": (),
     }
@@ -423,7 +424,7 @@ def _tile_shape(stage: Stage) -> tuple[int, int]:
 
 
 def _tile(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
-    n, axis = stage.narrowing(), stage.columns
+    n, axis = stage.narrowing, stage.columns
     loops = _tile_loops(stage, line, *_tile_shape(stage))
     wide, firsts = loops["wide"], loops["firsts"]
     tables = []
@@ -506,7 +507,7 @@ def _sum_bytes(stage: Stage) -> int:
 
 
 def _scatter(stage: Stage, line: Line, offset: int) -> dict[str, Any]:
-    n, axis = stage.narrowing(), stage.columns
+    n, axis = stage.narrowing, stage.columns
     words = _channel_pairs(_scaled(stage.folded(0, 0), n))[0]  # [row, column, pair]
     return {
         **_tile_program(axis, line, SCATTER_PIXELS, 1),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from outliernets.graph import Graph, Node, Site
-from outliernets.kernels.rows import Rows, Stage, can_stream, obstacle
+from outliernets.kernels.rows import Rows, can_stream, obstacle, stage_of
 
 SAVING = 0.1  #: share of the memory that a cut must save
 
@@ -66,7 +66,7 @@ def _cut(graph: Graph, chain: list[Node], make: type[Rows]) -> tuple[list[list[N
     """
 
     def scratch(part: list[Node]) -> int:
-        stages = tuple(Stage(n, graph.site(n)) for n in part)
+        stages = tuple(stage_of(n, graph.site(n)) for n in part)
         return make(stages).scratch_bytes(Site(stages[0].site.inputs, stages[-1].site.output))
 
     def peak(cut: int) -> int:
@@ -89,7 +89,7 @@ def _fused(graph: Graph, chain: list[Node], make: type[Rows], why: Why) -> Node:
     constants = [n for node in chain for n in node.inputs if graph.tensors[n].is_constant]
     return Node(
         name=chain[0].name.split("_")[0] + "_rows",
-        op=replace(make(tuple(Stage(node, graph.site(node)) for node in chain)), why=why),
+        op=replace(make(tuple(stage_of(node, graph.site(node)) for node in chain)), why=why),
         inputs=(chain[0].inputs[0], *constants),
         output=chain[-1].output,
     )

@@ -27,7 +27,7 @@ from outliernets.features.windows import Standardizer
 from outliernets.graph import Graph, Lowered
 from outliernets.importer import read
 from outliernets.lower import lower
-from outliernets.nets.sketch import sketch
+from outliernets.nets.sketch import sketch_of
 from outliernets.pipeline import firmware
 from outliernets.pipeline.untrained import untrained
 from outliernets.search import costs, space
@@ -58,7 +58,7 @@ def measure(
     ``graph``: its network, called NAME; None: a sketch.
     """
     board = boards.load(board_name)
-    files = program_files(spec, board_name, graph or sketch(NAME, spec.network.layers))
+    files = program_files(spec, board_name, graph or sketch_of(spec.network, NAME))
     with tempfile.TemporaryDirectory(prefix="ongen-") as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
@@ -118,7 +118,7 @@ def program_files(spec: DetectorSpec, board_name: str, graph: Graph) -> dict[str
 
 def lowered_of(spec: DetectorSpec, board_name: str) -> Lowered:
     """Return the lowered sketch of a detector's network."""
-    graph = sketch(NAME, spec.network.layers)
+    graph = sketch_of(spec.network, NAME)
     return lower(graph, toolchain.create_cpu(boards.load(board_name)).kernels)
 
 

@@ -44,7 +44,7 @@ Kept = dict[tuple[str, str, str], Measured]
 def detectors(networks: int) -> Iterator[DetectorSpec]:
     """Yield detectors: every other view and score with tiny networks, then random networks."""
     crops = cycle(({}, {"frames": 16}, {"bands_seen": "high half"}))
-    whole = space.smallest() | {"frames": 32, "bands_seen": "all"}
+    whole = space.hand_made()[0] | {"factors": 1}
     for i, view in enumerate(space.VIEWS):
         for score, bands, memory in SCORES[i % 2 :: 2]:
             chosen = {"view": view, "score": score, "bands": bands, "memory": memory}

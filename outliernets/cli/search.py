@@ -87,6 +87,11 @@ DURATION = Amount("duration", {"ms": 1e-3, "s": 1.0, "us": 1e-6}, "10ms")
     is_flag=True,
     help="Let labelled faults of a half of the test clips steer, as the paper did.",
 )
+@click.option(
+    "--inherit",
+    is_flag=True,
+    help="Candidates begin with the weights of similar ones; who would lead is trained anew.",
+)
 @click.option("--report", "as_report", is_flag=True, help="Draw what was found, as one HTML page.")
 @out_option
 @seed_option
@@ -112,6 +117,7 @@ def search(
     url: str | None,
     study: str | None,
     paper_protocol: bool,
+    inherit: bool,
     as_report: bool,
     out: Path,
     seed: int | None,
@@ -164,6 +170,7 @@ def search(
         study=study,
         workers=workers,
         paper_protocol=paper_protocol,
+        inherit=inherit,
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
     if as_report:

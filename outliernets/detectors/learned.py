@@ -16,7 +16,7 @@ from outliernets.errors import DataError
 from outliernets.files import written_whole
 from outliernets.train import principal
 from outliernets.train.files import load_model, save_weights
-from outliernets.train.fit import Progress, Recipe, Trained, reconstruct, train
+from outliernets.train.fit import Begin, Progress, Recipe, Trained, reconstruct, train
 from outliernets.view import BLOCK, View, Windows
 
 SPEC, WEIGHTS, NUMBERS = "detector.toml", "weights.npz", "detector.json"
@@ -80,12 +80,13 @@ def learn(
     recipe: Recipe,
     progress: Progress | None = None,
     look: Look | None = None,
+    begin: Begin | None = None,
 ) -> Learned:
     """Learn from standardised ``windows`` [n, 32, 128], clipped at ``clip_sigma`` deviations.
 
     ``held_out`` windows, of other normal clips, say when to stop. ``look`` is called whenever a
-    training has looked at them, and may end it by raising. Same arguments, same result. Raise
-    DataError for windows that cannot be learned from.
+    training has looked at them, and may end it by raising. ``begin``: see ``train``. Same
+    arguments, same result. Raise DataError for windows that cannot be learned from.
     """
     view = spec.view.fit(windows, clip_sigma)
     x = view.apply(windows)
@@ -101,7 +102,7 @@ def learn(
 
     if principal.is_solved(spec.network):
         return learned(principal.solve(spec.network, x))
-    trained = train(spec.network, x, view.apply(held_out), seed, recipe, progress, looked)
+    trained = train(spec.network, x, view.apply(held_out), seed, recipe, progress, looked, begin)
     return learned(trained.model, trained)
 
 

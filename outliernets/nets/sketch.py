@@ -6,13 +6,14 @@ on such numbers; so a search can ask for a cost in milliseconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
 
 from outliernets.graph import Array, Graph, Node, Op, Tensor
 from outliernets.nets.layers import Layer
+from outliernets.nets.space import ArchSpec
 from outliernets.ops.conv2d import Conv2D
 from outliernets.ops.depthwise_conv2d import DepthwiseConv2D
 from outliernets.ops.fully_connected import FullyConnected
@@ -25,8 +26,17 @@ WEIGHT_MAX = 127
 RANGE = 4.0  #: deviations of an activation that its int8 range covers, on each side of its mean
 
 
+def sketch_of(network: ArchSpec, name: str = "net") -> Graph:
+    """Return the graph ``name`` of a network, which may have no layers."""
+    if network.layers:
+        return sketch(name, network.layers)
+    x = Tensor("input", (1, *network.input_shape, 1), "int8", (2 * RANGE / 255,), 0)
+    zeros = replace(x, name="zeros", data=np.zeros(x.shape, np.int8))
+    return Graph(name, {t.name: t for t in (x, zeros)}, (), x.name, zeros.name)
+
+
 def sketch(name: str, layers: Sequence[Layer], seed: int = 0) -> Graph:
-    """Return the graph ``name`` of ``layers``; same seed, same graph."""
+    """Return the graph ``name`` of at least one of ``layers``; same seed, same graph."""
     drawing = _Drawing(np.random.default_rng(seed))
     x = drawing.activation(layers[0].source, relu=False)
     y = x

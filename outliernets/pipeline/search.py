@@ -60,6 +60,7 @@ class SearchConfig:
     min_auc: float = MIN_AUC  #: share of the reference's AUC
     reference: str = REFERENCE  #: detectors, comma-separated; the best of them counts
     paper_protocol: bool = False
+    inherit: bool = False  #: candidates begin with the weights of similar ones
     heartbeat: int = HEARTBEAT
     objective: NetScore = field(default_factory=NetScore)
     space: Space = field(default_factory=Space)
@@ -171,6 +172,7 @@ def _setting(
         clip_sigma=config.mel.clip_sigma,
         seed=config.seed,
         labels=labels,
+        inherit=chosen.inherit,
     )
 
 
@@ -190,6 +192,7 @@ def _identity(
         "reference": chosen.reference,
         "min-auc": chosen.min_auc,
         "recipe": asdict(setting.recipe),
+        "inherit": setting.inherit,
         "seed": config.seed,
     }
     as_json: dict[str, Any] = json.loads(json.dumps(found))

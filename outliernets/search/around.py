@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 
 from outliernets import boards
@@ -102,8 +103,8 @@ def tables(spec: DetectorSpec) -> int:
 
 def ram(spec: DetectorSpec, arena: int, scores_rows: bool, rates: Rates) -> int:
     """Return the bytes of a program's variables; ``arena``: of the network's maps."""
-    rows, columns = spec.network.input_shape
-    return state(spec, max(arena, LEAST_ARENA), scores_rows) + rows * columns + rates.ram
+    kept = max(arena, LEAST_ARENA) if spec.network.layers else 0
+    return state(spec, kept, scores_rows) + _made(spec) + rates.ram
 
 
 def state(spec: DetectorSpec, arena: int, scores_rows: bool) -> int:
@@ -112,14 +113,15 @@ def state(spec: DetectorSpec, arena: int, scores_rows: bool) -> int:
     size = _up(arena, 4)
     if not spec.view.is_window:
         size = _up(size, ALIGNMENT) + _up(_seen(spec), ALIGNMENT) + _up(FRONT_END.n_mels, 4)
-    size += (1 if scores_rows else 2) * rows * columns  # what the network reads, and makes
+    size += rows * columns + (0 if scores_rows else _made(spec))  # what the network reads, makes
     size = _up(size, 4) + (4 * spec.score.bands if spec.score.is_banded else 0)
     return _up(size + MEL_STATE + COUNTERS, ALIGNMENT)
 
 
 def scores_rows(spec: DetectorSpec, lowered: Lowered) -> bool:
     """Whether rows are scored as they come, so that the output is never kept."""
-    return spec.score.kind == "mse" and lowered.graph.nodes[-1].op.scores_rows
+    last = lowered.graph.nodes[-1:]
+    return spec.score.kind == "mse" and any(node.op.scores_rows for node in last)
 
 
 def waits(network: Cost, board: Board) -> float:
@@ -129,6 +131,11 @@ def waits(network: Cost, board: Board) -> float:
         return 0.0
     size = sum(f.constants for node in network.nodes for f in node.functions)
     return max(0, size - held.size) / held.line * held.fill
+
+
+def _made(spec: DetectorSpec) -> int:
+    """Return the bytes of what the network makes; zeros of no network are constants."""
+    return prod(spec.network.input_shape) if spec.network.layers else 0
 
 
 def _seen(spec: DetectorSpec) -> int:

@@ -28,7 +28,7 @@ class Least:
 #: by ``toolchain.Cpu.kernels``
 LEAST = {
     "pairs": Least(
-        code={"conv": 400, "plane": 350, "pointwise": 200, "dense": 430, "pool": 200, "resize": 10},
+        code={"conv": 400, "plane": 350, "pointwise": 200, "dense": 400, "pool": 200, "resize": 10},
         weight={"conv": 2.0, "plane": 3.5, "pointwise": 2.0, "dense": 1.0},
         product={"conv": 0.5, "plane": 1.0, "pointwise": 0.9, "dense": 0.97},
         value={
@@ -194,7 +194,8 @@ def _arena(steps: Sequence[_Step]) -> int:
     chains = list(_chains(steps))
     # The network's input is no part of the arena, nor is its output.
     maps = [0, *(_between(a[-1], b[0]) for a, b in pairwise(chains)), 0]
-    return max(_held(chain, maps[i], maps[i + 1]) for i, chain in enumerate(chains))
+    held = (_held(chain, maps[i], maps[i + 1]) for i, chain in enumerate(chains))
+    return max(held, default=0)
 
 
 def _between(before: _Step, after: _Step) -> int:

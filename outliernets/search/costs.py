@@ -16,7 +16,7 @@ from outliernets.errors import ConfigError
 from outliernets.graph import Lowered
 from outliernets.kernels import cost
 from outliernets.lower import lower
-from outliernets.nets.sketch import sketch
+from outliernets.nets.sketch import sketch_of
 from outliernets.search import around, space
 from outliernets.search.around import Rates
 from outliernets.search.bounds import bounds
@@ -89,7 +89,7 @@ def costs(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
 
 @lru_cache(maxsize=1)  # the memory is asked for before all the rest
 def _lowered(spec: DetectorSpec, board: Board) -> Lowered:
-    return lower(sketch("net", spec.network.layers), create_cpu(board).kernels)
+    return lower(sketch_of(spec.network), create_cpu(board).kernels)
 
 
 def _ram(spec: DetectorSpec, board: Board, rates: Rates) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from outliernets.boards import Board
 from outliernets.detectors.spec import DetectorSpec
-from outliernets.nets.families import LINEAR
+from outliernets.nets.families import LINEAR, NONE
 from outliernets.search import costs, space
 from outliernets.search.costs import Limits
 from outliernets.search.space import Choice, Decisions
@@ -84,8 +84,10 @@ def decisive(decisions: Decisions) -> frozenset[str]:
         return frozenset(decisions)
     view = space.VIEWS[str(decisions["view"])]
     choice = "statistics_network" if view.parts else "frames_network"
-    names = ["view", "frames", "bands_seen", choice, "score"]
-    if decisions[choice] == LINEAR:
+    names = ["view", "frames", "bands_seen", choice, "score", *(["detail"] if view.parts else [])]
+    if decisions[choice] == NONE:
+        pass
+    elif decisions[choice] == LINEAR:
         names.append("factors")
     elif decisions[choice] == "dense":
         names += ["hidden", "code"]
@@ -100,5 +102,5 @@ def _decisive_layers(decisions: Decisions) -> list[str]:
     names = ["levels", "latent", "out", *(["seed"] if decisions["latent"] else [])]
     for i in range(1, int(decisions["levels"]) + 1):
         names += [f"encoder_{i}", f"encoder_{i}_width", f"down_{i}", f"decoder_{i}"]
-        names += [f"decoder_{i}_width"] * (decisions[f"decoder_{i}"] != "none")
+        names += [f"decoder_{i}_width"] * (decisions[f"decoder_{i}"] != NONE)
     return names

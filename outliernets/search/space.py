@@ -12,7 +12,7 @@ from typing import Any
 
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError
-from outliernets.nets.families import CHAIN, LINEAR
+from outliernets.nets.families import CHAIN, LINEAR, NONE
 from outliernets.nets.layers import INPUT_SHAPE, Pair
 from outliernets.nets.space import ArchSpec
 from outliernets.score import ScoreSpec
@@ -22,7 +22,7 @@ Choice = str | int | float
 Decisions = Mapping[str, Choice]
 
 #: of the space: to be raised when the same decisions come to mean another detector
-VERSION = 2
+VERSION = 3
 LEVELS = 5  #: of an encoder of convolutions, at most
 
 VIEWS = {
@@ -49,8 +49,7 @@ _CONVOLUTIONS = (
     "conv 1x3",
     "conv 3x3",
 )
-_NONE = "none"
-_DOWN = ("max-pool 4x4", "max-pool 2x2", "max-pool 1x2", "stride 2x2", "stride 1x2", _NONE)
+_DOWN = ("max-pool 4x4", "max-pool 2x2", "max-pool 1x2", "stride 2x2", "stride 1x2", NONE)
 _WIDTHS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
@@ -60,18 +59,19 @@ def _levels() -> Iterator[tuple[str, tuple[Choice, ...]]]:
         yield f"encoder_{i}", _CONVOLUTIONS
         yield f"encoder_{i}_width", _WIDTHS
         yield f"down_{i}", _DOWN
-        yield f"decoder_{i}", (_NONE, *_CONVOLUTIONS)
+        yield f"decoder_{i}", (NONE, *_CONVOLUTIONS)
         yield f"decoder_{i}_width", _WIDTHS
 
 
 #: All decisions in order, and their options, the cheapest first.
 DECISIONS: Mapping[str, tuple[Choice, ...]] = {
     "view": tuple(VIEWS),
+    "detail": ("half", "full"),  # of statistics: half as many bands, or all
     "frames": (FRAMES // 2, FRAMES),  # of a window, the last ones
     "bands_seen": tuple(_CROPPED),
-    "statistics_network": (LINEAR, "dense"),
-    "frames_network": ("dense", "convolutions"),
-    "factors": (1, 2, 4, 8, 12, 16, 24),  # of a linear network
+    "statistics_network": (NONE, LINEAR, "dense"),
+    "frames_network": (NONE, "dense", "convolutions"),
+    "factors": (1, 2, 3, 4, 6, 8, 12, 16, 24),  # of a linear network
     "hidden": (8, 16, 32, 64),  # values beside the code of a dense network
     "code": (2, 4, 8, 16),
     "levels": tuple(range(1, LEVELS + 1)),
@@ -100,8 +100,8 @@ def hand_made() -> tuple[dict[str, Choice], ...]:
 
     A search begins with them, so that it ends with nothing worse.
     """
-    whole = smallest() | {"frames": FRAMES, "bands_seen": "all"}
-    solved = whole | {"factors": 12, "score": "bands", "bands": 64}
+    whole = smallest() | {"detail": "full", "frames": FRAMES, "bands_seen": "all"}
+    solved = whole | {"statistics_network": LINEAR, "factors": 12, "score": "bands", "bands": 64}
     return (
         solved | {"view": "steady", "memory": 2},
         solved | {"view": "transient", "memory": 1},
@@ -110,9 +110,9 @@ def hand_made() -> tuple[dict[str, Choice], ...]:
 
 
 def smallest_ones() -> tuple[dict[str, Choice], ...]:
-    """Return decisions of detectors than which others need no less: of memory, of parameters."""
-    fewest = {"view": "pool 8", "frames_network": "convolutions"}
-    return smallest(), smallest() | fewest
+    """Return decisions of detectors than which others need no less: of memory, of code."""
+    whole: dict[str, Choice] = {"view": "window", "frames": FRAMES, "bands_seen": "all"}
+    return smallest(), smallest() | whole
 
 
 def detector(decisions: Decisions) -> DetectorSpec:
@@ -124,7 +124,7 @@ def detector(decisions: Decisions) -> DetectorSpec:
     view = _view(decisions)
     rows, columns = view.shape(FRAMES, BANDS)
     network = _network(decisions, view, (rows, columns))
-    spec = DetectorSpec("searched", network, view, _score(decisions, rows))
+    spec = DetectorSpec("searched", network, view, _score(decisions, (rows, columns)))
     name = f"searched-{hashlib.sha256(spec.to_toml().encode()).hexdigest()[:8]}"
     return replace(spec, name=name, network=replace(network, name=name))
 
@@ -141,18 +141,24 @@ def _check(decisions: Decisions) -> None:
 def _view(decisions: Decisions) -> ViewSpec:
     frames, bands = int(decisions["frames"]), _CROPPED[str(decisions["bands_seen"])]
     view = VIEWS[str(decisions["view"])]
+    if decisions["detail"] == "half":
+        parts = tuple(replace(part, bands=part.bands // 2) for part in view.parts)
+        view = replace(view, parts=parts)
     return replace(view, frames=None if frames == FRAMES else frames, bands=bands)
 
 
-def _score(decisions: Decisions, rows: int) -> ScoreSpec:
+def _score(decisions: Decisions, size: Pair) -> ScoreSpec:
     score = ScoreSpec(str(decisions["score"]))
     if score.is_banded:
-        return replace(score, bands=int(decisions["bands"]), memory=int(decisions["memory"]))
-    return score if rows > 1 else ScoreSpec("mse")  # of one row, the largest is the mean
+        bands = min(int(decisions["bands"]), size[1])
+        return replace(score, bands=bands, memory=int(decisions["memory"]))
+    return score if size[0] > 1 else ScoreSpec("mse")  # of one row, the largest is the mean
 
 
 def _network(decisions: Decisions, view: ViewSpec, size: Pair) -> ArchSpec:
     kind = decisions["statistics_network" if view.parts else "frames_network"]
+    if kind == NONE:
+        return ArchSpec("searched", NONE, input=size)
     if kind == LINEAR:
         return ArchSpec("searched", LINEAR, (size[1], int(decisions["factors"])))
     lines = _dense(decisions, size) if kind == "dense" else _convolutions(decisions, size)
@@ -220,7 +226,7 @@ def _drawn_levels(decisions: Decisions, size: Pair) -> Iterator[_Level]:
             int(decisions[f"encoder_{i}_width"]),
             how,
             factor,
-            "" if up == _NONE else f"{up} {width}",
+            "" if up == NONE else f"{up} {width}",
         )
 
 

@@ -23,16 +23,25 @@ from typing import Any
 
 import numpy as np
 
+from outliernets.detectors.learned import Learned
+from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import BuildError, ConfigError, OngenError
+from outliernets.nets.space import ArchSpec
+from outliernets.search import inherit
 from outliernets.search import storage as storages
+from outliernets.search.results import Progress
 from outliernets.search.storage import HEARTBEAT
-from outliernets.search.trial import CONSTRAINTS, REFUSED, Evaluator, Setting, Space
+from outliernets.search.trial import CONSTRAINTS, DECIDED, REFUSED, Evaluator, Setting, Space
+from outliernets.train.files import save_weights
+from outliernets.train.fit import Begin
+from outliernets.train.principal import is_solved
 from outliernets.train.share import limit_threads
 
 TOGETHER = 32  #: refused candidates that are written in one go
 PATIENCE = 5000  #: candidates in a row that may be refused
 POLL = 0.2  #: seconds between two looks at what others do
 UNOWNED = 60.0  #: seconds after which a running trial of nobody counts as abandoned
+PARENT = "parent"  #: a trial's user attribute: whose weights it began with, and the share of them
 WORKER = "worker"  #: a trial's user attribute: its number and who runs it
 NUMBER = "ONGEN_WORKER"  #: environment of a worker process: which of several it is
 DRAFT = -1  #: id of a trial that is not in the storage yet
@@ -132,7 +141,8 @@ class _Worker:
             trial.set_user_attr(WORKER, [trial.number, identity])
             equal = self._equal(trial.user_attrs["name"])
             if equal is None:
-                return self._evaluator.objective(trial)
+                lineage = Ancestors(self.study, self.plan) if self.plan.setting.inherit else None
+                return self._evaluator.objective(trial, lineage)
             for name in equal.user_attrs.keys() - {WORKER}:
                 trial.set_user_attr(name, equal.user_attrs[name])
             return float(equal.value)
@@ -164,6 +174,41 @@ class _Worker:
         """Return a finished trial of the same detector, if there is one: training is no chance."""
         same = (t for t in counting(self.study) if t.user_attrs.get("name") == name)
         return next((t for t in same if t.state.name == "COMPLETE"), None)
+
+
+class Ancestors:
+    """Finished trials of a study whose weights are in its folder; a ``Lineage``."""
+
+    def __init__(self, study: Any, plan: Plan) -> None:
+        self._study, self._folder = study, plan.folder / "ancestors"
+
+    def begin(self, trial: Any, child: ArchSpec) -> Begin | None:
+        """See Lineage; the parent's number and the share that was taken are written down."""
+        parent = inherit.nearest(child, self._known())
+        if is_solved(child) or parent is None:
+            return None
+        trial.set_user_attr(PARENT, [parent.whose, round(parent.share, 4)])
+        weights = inherit.read(self._file(parent.whose))
+        return lambda model: inherit.inherit(model, child, parent.spec, weights)
+
+    def keep(self, trial: Any, found: Learned) -> None:
+        """See Lineage."""
+        if found.trained is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_weights(found.model, self._file(trial.number))
+
+    def leads(self, score: float) -> bool:
+        """See Lineage."""
+        best = Progress.of(self._study.get_trials(deepcopy=False)).best
+        return best is None or score > best
+
+    def _known(self) -> Iterator[tuple[int, ArchSpec]]:
+        for trial in counting(self._study):
+            if trial.state.name == "COMPLETE" and self._file(trial.number).is_file():
+                yield trial.number, DetectorSpec.from_toml(trial.user_attrs[DECIDED]).network
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number}.npz"
 
 
 class Drafts:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,13 +23,14 @@ from outliernets.detectors.learned import Learned, Look, learn
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import DataError
 from outliernets.evenly import evenly
+from outliernets.nets.space import ArchSpec
 from outliernets.search import costs as cost_model
 from outliernets.search import space
 from outliernets.search.costs import Costs, Limits
 from outliernets.search.objective import NetScore
 from outliernets.search.proxies import CLIPS, Heard, Proxies
 from outliernets.search.space import Choice, Decisions
-from outliernets.train.fit import Recipe
+from outliernets.train.fit import Begin, Recipe
 from outliernets.train.quiet import tensorflow
 from outliernets.view import Windows
 
@@ -39,6 +40,7 @@ JUDGING_SHARE = 1 / 3  #: of all normal clips judges, if that is less than CLIPS
 CHANCE = 0.5  #: AUC of who hears nothing; whoever hears less is no worse
 #: user attributes of trials
 DECIDED, REFUSED, FEASIBLE, CONSTRAINTS = "detector", "refused", "feasible", "constraints"
+HEIR = "heir"  #: another: AUC by the weights of a parent, of one that was trained anew
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,24 @@ class Setting:
     clip_sigma: float = MelConfig.clip_sigma
     seed: int = SEED
     labels: tuple[bool, ...] | None = None  #: abnormal test clips: the paper's protocol; else None
+    inherit: bool = False  #: candidates begin with the weights of similar ones
 
     def windows(self, part: str) -> Windows:
         """Return ``train``, ``held_out`` or ``test`` windows, read from the disk when touched."""
         loaded: Windows = np.load(self.features / f"{part}.npy", mmap_mode="r")
         return loaded
 
-    def learn(self, spec: DetectorSpec, look: Look | None = None, whole: bool = False) -> Learned:
-        """Return a detector that has learned from ``lesson``; ``look``: see detectors.learned.
+    def learn(
+        self,
+        spec: DetectorSpec,
+        look: Look | None = None,
+        begin: Begin | None = None,
+        whole: bool = False,
+    ) -> Learned:
+        """Return a detector that has learned from ``lesson``.
 
-        ``whole``: from all training windows, as a build would have it.
+        ``look``, ``begin``: see detectors.learned. ``whole``: from all training windows, as a build
+        would have it.
         """
         return learn(
             spec,
@@ -85,6 +95,7 @@ class Setting:
             self.seed,
             self.recipe,
             look=look,
+            begin=begin,
         )
 
     def heard(self, by_kind: Mapping[str, float]) -> float:
@@ -184,6 +195,19 @@ class Judged:
     compared: float  #: by which a rung compares
 
 
+class Lineage(Protocol):
+    """Who could be the parent of a candidate, and whom a candidate would beat."""
+
+    def begin(self, trial: Any, child: ArchSpec) -> Begin | None:
+        """Return what puts a parent's weights into a network; None: there is no parent."""
+
+    def keep(self, trial: Any, found: Learned) -> None:
+        """Remember what may become a parent."""
+
+    def leads(self, score: float) -> bool:
+        """Whether no candidate has so high a NetScore yet."""
+
+
 class Evaluator:
     """Judges candidates; an Optuna objective without anything that belongs to a study."""
 
@@ -200,11 +224,13 @@ class Evaluator:
         spec: DetectorSpec,
         rung: Callable[[int, Judged], None],
         tell: Callable[[str, Any], None],
+        begin: Begin | None = None,
     ) -> tuple[Learned, Judged]:
         """Return the trained detector and its worth.
 
         ``rung`` is told at each rung but the last what the detector is worth so far, and may raise
-        to end the training; ``tell`` gets what is to be remembered. DataError if it diverges.
+        to end the training; ``tell`` gets what is to be remembered; ``begin`` may put weights into
+        the untrained network. DataError if it diverges.
         """
         setting = self.setting
         started = time.perf_counter()
@@ -217,7 +243,7 @@ class Evaluator:
                 rung(REDUCTION**number, self.judge(so_far()))
 
         try:
-            found = setting.learn(spec, look)
+            found = setting.learn(spec, look, begin)
         finally:
             tell("seconds", round(time.perf_counter() - started, 3))
         judged = self.judge(found)
@@ -248,10 +274,12 @@ class Evaluator:
             setting.objective.of_rung(auc, *cost, setting.floor),
         )
 
-    def objective(self, trial: Any) -> float:
+    def objective(self, trial: Any, lineage: Lineage | None = None) -> float:
         """Return the NetScore of an ``optuna.Trial`` that has the attributes of a candidate.
 
-        Raise TrialPruned for one that is stopped at a rung, or diverges.
+        One that would lead by the weights of a parent is trained anew, and counts with what it is
+        worth then: so it will be built. Raise TrialPruned for one that is stopped at a rung, or
+        diverges.
         """
         import optuna
 
@@ -264,8 +292,14 @@ class Evaluator:
             if trial.should_prune():
                 raise optuna.TrialPruned(f"stopped at rung {number}")
 
+        begin = lineage.begin(trial, spec.network) if lineage else None
         try:
-            _, judged = self.train(spec, rung, trial.set_user_attr)
+            found, judged = self.train(spec, rung, trial.set_user_attr, begin)
+            if lineage:
+                lineage.keep(trial, found)
+                if begin and judged.auc >= self.setting.floor and lineage.leads(judged.score):
+                    trial.set_user_attr(HEIR, judged.auc)
+                    _, judged = self.train(spec, lambda *_: None, trial.set_user_attr)
         except DataError as error:
             trial.set_user_attr(FEASIBLE, False)
             trial.set_user_attr("error", str(error))

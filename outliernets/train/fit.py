@@ -18,6 +18,7 @@ from outliernets.train.quiet import tensorflow
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int, float, float], None]  #: step, steps, training loss, held-out loss
 Look = Callable[[int, Any], None]  #: step, the model as it is now
+Begin = Callable[[Any], None]  #: puts other weights into a model that was just built
 Clip = TypeVar("Clip")
 
 
@@ -80,13 +81,15 @@ def train(
     recipe: Recipe | None = None,
     progress: Progress | None = None,
     look: Look | None = None,
+    begin: Begin | None = None,
 ) -> Trained:
     """Train ``spec`` on standardised ``windows`` [n, 32, 128] and keep the best step's weights.
 
     The best step is that with the lowest error on ``held_out`` [m, 32, 128], normal windows of
     other clips. ``look`` is called after each look at them, and may end the training by raising.
-    Same arguments, same weights (on the same machine and TensorFlow). Raise DataError for empty or
-    non-finite windows and when the loss stops being finite.
+    ``begin`` may put weights into the untrained model; a restart begins as usual. Same arguments,
+    same weights (on the same machine and TensorFlow). Raise DataError for empty or non-finite
+    windows and when the loss stops being finite.
     """
     refuse_unusable(spec, windows, "training")
     refuse_unusable(spec, held_out, "held-out")
@@ -95,6 +98,8 @@ def train(
     start = time.perf_counter()
     for attempt in range(recipe.restarts + 1):
         run = _Run(spec, windows, held_out, _derived(seed, attempt), recipe)
+        if begin and not attempt:
+            run.begin(begin)
         last = attempt == recipe.restarts
         if run.finish(progress, look, may_stall=last):
             break
@@ -120,6 +125,11 @@ class _Run:
         self._zero_loss = _variance(windows)
         self._best_weights = self.model.get_weights()
         self._step, self._loss = _compiled(spec, self.model, recipe)
+
+    def begin(self, begin: Begin) -> None:
+        """Begin with other weights than those drawn."""
+        begin(self.model)
+        self._best_weights = self.model.get_weights()
 
     def finish(self, progress: Progress | None, look: Look | None, *, may_stall: bool) -> bool:
         """Train until the end or early stopping; return False if it stalled and may not."""

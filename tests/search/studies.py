@@ -45,7 +45,12 @@ def plan(folder: Path, trials: int, searched: Space = SOLVED, **others) -> Plan:
         folder / "study",
         "test",
         others.pop("identity", IDENTITY),
-        setting(folder / "features", others.pop("steps", 20), limits=limits),
+        setting(
+            folder / "features",
+            others.pop("steps", 20),
+            limits=limits,
+            inherit=others.pop("inherit", False),
+        ),
         searched,
         sampler=others.pop("sampler", "random"),
         trials=trials,

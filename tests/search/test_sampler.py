@@ -325,7 +325,7 @@ def test_decisions_without_say_change_nothing_others_do():
 def test_screen_knows_what_training_would_not_change():
     board, objective = boards.load("stm32f746"), NetScore()
     look = BoardScreen(board, Limits(max_params=2000), objective.of_costs)
-    point = space.smallest() | {"score": "mahalanobis", "bands": 16}
+    point = space.hand_made()[0] | {"score": "mahalanobis", "bands": 16, "factors": 1}
     params, macs = learned_costs(space.detector(point))
     assert look(point).known == objective.of_costs(params, macs)
     assert params > space.detector(point).network.params
@@ -338,7 +338,7 @@ def test_screen_knows_what_training_would_not_change():
 def test_counts_of_a_score_are_those_of_a_learned_one():
     from outliernets.detectors.normal import Normal
 
-    spec = space.detector(space.smallest() | {"score": "mahalanobis", "bands": 16})
+    spec = space.detector(space.hand_made()[0] | {"score": "mahalanobis", "bands": 16})
     normal = Normal.fit(np.random.default_rng(0).normal(size=(40, 16)))
     network = spec.network
     assert learned_costs(spec) == (network.params + normal.params, network.macs + normal.macs)

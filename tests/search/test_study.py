@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from outliernets.detectors.spec import DetectorSpec
 from outliernets.errors import ConfigError
 from outliernets.search import results, space, storage, study
 from outliernets.search.costs import Limits
 from outliernets.search.study import run
-from outliernets.search.trial import Space
+from outliernets.search.trial import DECIDED, HEIR, Space
 from tests.search.studies import IDENTITY, SOLVED, TRAINED, plan, states, told_nothing
 
 DATABASE = Path("/usr/lib/postgresql")
@@ -114,6 +115,46 @@ def test_equal_detectors_are_judged_once(tmp_path, monkeypatch) -> None:
     assert len(judged) == 1
 
 
+def test_candidates_begin_with_weights_of_those_before(tmp_path) -> None:
+    """The same again when interrupted, and explained by the trial; not without the weights."""
+    whole = run(plan(tmp_path / "a", 4, TRAINED, inherit=True), 1, told_nothing).trials
+    run(plan(tmp_path / "b", 2, TRAINED, inherit=True), 1, told_nothing)
+    parts = run(plan(tmp_path / "b", 4, TRAINED, inherit=True), 1, told_nothing).trials
+    parents = [t.user_attrs.get(study.PARENT) for t in whole]
+    assert parents == [t.user_attrs.get(study.PARENT) for t in parts]
+    assert [t.value for t in whole] == [t.value for t in parts]
+    assert parents[0] is None
+    child = next(t for t in whole if study.PARENT in t.user_attrs)
+    number, share = child.user_attrs[study.PARENT]
+    assert number < child.number
+    assert 0.3 <= share <= 1
+
+    usual = plan(tmp_path / "c", child.number + 1, TRAINED, inherit=True)
+    run(plan(tmp_path / "c", child.number, TRAINED, inherit=True), 1, told_nothing)
+    shutil.rmtree(usual.folder / "ancestors")
+    alone = run(usual, 1, told_nothing).trials[child.number]
+    assert alone.params == child.params
+    assert study.PARENT not in alone.user_attrs
+
+
+def test_who_would_lead_by_a_parents_weights_is_trained_anew(tmp_path) -> None:
+    """So whatever leads is worth what it is worth without a parent."""
+    heirs = run(plan(tmp_path / "a", 6, TRAINED, inherit=True, steps=40), 1, told_nothing).trials
+    evaluator = study.Evaluator(plan(tmp_path / "a", 6, TRAINED, steps=40).setting)
+    best, anew = float("-inf"), 0
+    for trial in heirs:
+        if trial.state.name != "COMPLETE":
+            continue
+        if study.PARENT in trial.user_attrs and trial.value > best:
+            assert HEIR in trial.user_attrs
+            spec = DetectorSpec.from_toml(trial.user_attrs[DECIDED])
+            _, judged = evaluator.train(spec, lambda *_: None, lambda *_: None)
+            assert trial.value == judged.score
+            anew += 1
+        best = max(best, trial.value)
+    assert anew
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -150,11 +191,11 @@ def test_a_database_file_works_as_well(tmp_path) -> None:
 def test_who_was_taken_for_dead_goes_on(tmp_path, monkeypatch) -> None:
     usual, met = study.Evaluator.objective, []
 
-    def slow(self, trial):
+    def slow(self, trial, *others):
         if not met:
             met.append(trial.number)
             study._fail(trial.study, trial.study.trials[trial.number])
-        return usual(self, trial)
+        return usual(self, trial, *others)
 
     monkeypatch.setattr(study.Evaluator, "objective", slow)
     found = run(plan(tmp_path, 2), 1, told_nothing)

@@ -58,6 +58,11 @@ out_option = click.option(
     "--out", type=FolderPath, default=Path("build"), show_default=True, help="Folder for results."
 )
 seed_option = click.option("--seed", type=int, help="Seed of everything random.")
+fine_tune_option = click.option(
+    "--fine-tune",
+    is_flag=True,
+    help="After training, fine-tune for int8 with fake quantisation.",
+)
 steps_option = click.option(
     "--steps", type=click.IntRange(min=1), help="Training steps. Default: the recipe's 1,000."
 )

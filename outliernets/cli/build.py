@@ -17,6 +17,7 @@ from outliernets.cli._options import (
     clips_option,
     data_option,
     detector_option,
+    fine_tune_option,
     json_option,
     mel_option,
     out_option,
@@ -52,6 +53,7 @@ from outliernets.errors import ParityError
 @out_option
 @seed_option
 @steps_option
+@fine_tune_option
 @mel_option
 @clips_option
 @stage_options
@@ -70,6 +72,7 @@ def build(
     out: Path,
     seed: int | None,
     steps: int | None,
+    fine_tune: bool,
     settings: tuple[str, ...],
     clips: int | None,
     first: str | None,
@@ -110,6 +113,7 @@ def build(
         out=out,
         seed=SEED if seed is None else seed,
         steps=steps,
+        fine_tune=fine_tune,
         mel=mel_config(settings),
         clips=clips,
     )
@@ -130,6 +134,7 @@ def build(
 @out_option
 @seed_option
 @steps_option
+@fine_tune_option
 @mel_option
 @stage_options
 @json_option
@@ -143,6 +148,7 @@ def train(
     out: Path,
     seed: int | None,
     steps: int | None,
+    fine_tune: bool,
     settings: tuple[str, ...],
     first: str | None,
     last: str | None,
@@ -157,8 +163,8 @@ def train(
       ongen train --task fan/00/6dB --arch fan-2028 --seed 7 --json
     """
     _learn(
-        task, data_dir, split, detector, arch, out, seed, steps, settings, first, last, as_json,
-        quiet,
+        task, data_dir, split, detector, arch, out, seed, steps, fine_tune, settings, first, last,
+        as_json, quiet,
     )  # fmt: skip
 
 
@@ -172,6 +178,7 @@ def train(
 @out_option
 @seed_option
 @steps_option
+@fine_tune_option
 @mel_option
 @compare_options
 @json_option
@@ -186,6 +193,7 @@ def eval_(
     out: Path,
     seed: int | None,
     steps: int | None,
+    fine_tune: bool,
     settings: tuple[str, ...],
     compare: str | None,
     seeds: int | None,
@@ -205,9 +213,10 @@ def eval_(
     if compare is not None:
         from outliernets.pipeline import BuildConfig
 
-        if model or arch or detector:
+        if model or arch or detector or fine_tune:
             raise click.UsageError(
-                "--compare names the detectors itself: leave out --model, --arch, --detector"
+                "--compare names the detectors itself, and scores them in floats: leave out "
+                "--model, --arch, --detector, --fine-tune"
             )
         tasks = tasks_listed(task) if task else [chosen_task(task, data_dir)]
         config = BuildConfig(
@@ -227,10 +236,12 @@ def eval_(
     refuse_without_compare(seeds=seeds, markdown=markdown, csv=as_csv)
     if model is None:
         _learn(
-            task, data_dir, split, detector, arch, out, seed, steps, settings, None, None, as_json,
-            quiet,
+            task, data_dir, split, detector, arch, out, seed, steps, fine_tune, settings, None,
+            None, as_json, quiet,
         )  # fmt: skip
         return
+    if fine_tune:
+        raise click.UsageError("--fine-tune does not go with --model: that is int8 already")
     from outliernets.cli._progress import narrator
     from outliernets.pipeline import BuildConfig, evaluate_model
 
@@ -256,6 +267,7 @@ def _learn(
     out: Path,
     seed: int | None,
     steps: int | None,
+    fine_tune: bool,
     settings: tuple[str, ...],
     first: str | None,
     last: str | None,
@@ -274,6 +286,7 @@ def _learn(
         out=out,
         seed=SEED if seed is None else seed,
         steps=steps,
+        fine_tune=fine_tune,
         mel=mel_config(settings),
     )
     with narrator(quiet) as tell:

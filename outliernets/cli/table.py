@@ -8,6 +8,7 @@ import click
 from outliernets.cli._options import (
     FilePath,
     data_option,
+    fine_tune_option,
     json_option,
     mel_option,
     out_option,
@@ -32,6 +33,7 @@ BOARD = "stm32f746"
 @out_option
 @seed_option
 @steps_option
+@fine_tune_option
 @mel_option
 @click.option(
     "--workers",
@@ -80,6 +82,7 @@ def table(
     out: Path,
     seed: int | None,
     steps: int | None,
+    fine_tune: bool,
     settings: tuple[str, ...],
     workers: int,
     as_csv: bool,
@@ -112,7 +115,12 @@ def table(
       ongen table --latency > latency.md
       ongen table --latency --model mine.tflite --rounds 100
     """
-    of_table_1 = {"--tasks": patterns, "--workers": workers > 1, "--csv": as_csv}
+    of_table_1 = {
+        "--tasks": patterns,
+        "--fine-tune": fine_tune,
+        "--workers": workers > 1,
+        "--csv": as_csv,
+    }
     of_boards = {"--board": board, "--target": target}
     of_latency = {"--model": models, "--rounds": rounds, "--cpu": cpu is not None}
     of_both = {"--toolchain": toolchain, "--network": networks}
@@ -141,6 +149,7 @@ def table(
         out=out,
         seed=SEED if seed is None else seed,
         steps=steps,
+        fine_tune=fine_tune,
         mel=mel_config(settings),
     )
     with narrator(quiet) as tell:
@@ -158,6 +167,7 @@ def table(
             "workers": workers if workers > 1 else None,
         }
         options = [f" --{name} {value}" for name, value in given.items() if value is not None]
+        options += [" --fine-tune"] if fine_tune else []
         options += [f" --split {split}"] if split != "mimii" else []
         options += [f" --mel {setting}" for setting in settings]
         click.echo(paper_table_page(found, f"ongen table{''.join(options)}"))

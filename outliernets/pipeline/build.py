@@ -78,7 +78,8 @@ class _Stages:
                 lambda work: learning.train_stage(config, specs, work),
             ),
             self.stage(
-                "quantize", ("features", "train"), lambda: [config.seed],
+                "quantize", ("features", "train"),
+                lambda: [config.seed, config.fine_tune],
                 lambda work: learning.quantize_stage(config, work),
             ),
         )  # fmt: skip
@@ -228,6 +229,7 @@ def _remember(config: BuildConfig) -> None:
         "out": str(config.out.resolve()),
         "seed": config.seed,
         "steps": config.steps,
+        "fine_tune": config.fine_tune,
         "clips": config.clips,
         "mel": asdict(config.mel),
     }
@@ -277,6 +279,7 @@ def remembered(folder: Path) -> BuildConfig:
         out=Path(choices["out"]),
         seed=choices["seed"],
         steps=choices["steps"],
+        fine_tune=choices.get("fine_tune", False),
         clips=choices["clips"],
         mel=MelConfig(**choices.get("mel", {})),
     )
@@ -301,6 +304,7 @@ def evaluation(
         "auc": auc,
         "pauc": pauc,
         "model": str(folders["quantize"] / learning.MODEL),
+        "fine_tuned": facts["quantize"]["fine_tuned"],
         "seconds": {name: record["seconds"] for name, record in records.items()},
     }
 

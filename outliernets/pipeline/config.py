@@ -25,6 +25,7 @@ class BuildConfig:
     out: Path = DEFAULT_OUT
     seed: int = SEED
     steps: int | None = None  #: training steps; None: the recipe's
+    fine_tune: bool = False  #: for int8, after training
     clips: int | None = None  #: test clips replayed on the target; None: all
     mel: MelConfig = field(default_factory=MelConfig)
 

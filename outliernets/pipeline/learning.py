@@ -24,7 +24,9 @@ from outliernets.importer import read
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.log_mels import LogMels
 from outliernets.pipeline.stage import Narrator, Work
+from outliernets.train.fine_tune import fine_tune
 from outliernets.train.fit import Recipe, hold_out
+from outliernets.train.principal import is_solved
 from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize
 
 MODEL = "model.tflite"
@@ -206,6 +208,12 @@ def quantize_stage(config: BuildConfig, work: Work) -> None:
     train = _windows(work, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(train))[:CALIBRATION_WINDOWS]
     found = learned.load(work.inputs["train"])
+    fine_tuned = config.fine_tune and not is_solved(found.spec.network)
+    if fine_tuned:
+        errors = fine_tune(found.model, found.view, train, config.seed, work.narrator.progress)
+        work.facts["rounding_error"] = dict(zip(("before", "after"), errors, strict=True))
+    elif config.fine_tune:
+        work.narrator.notice(f"{found.spec.name} is solved, not trained: nothing to fine-tune")
     quantize(found.model, found.view.apply(train[np.sort(chosen)]), path, found.view.limit)
     integers = plans_of(config, {**work.inputs, "quantize": work.folder})
     scores = {}
@@ -217,6 +225,7 @@ def quantize_stage(config: BuildConfig, work: Work) -> None:
     work.facts |= {
         "threshold": int(np.quantile(scores["held_out"].astype(np.float64), THRESHOLD_QUANTILE)),
         "tflite_bytes": path.stat().st_size,
+        "fine_tuned": fine_tuned,
     }
 
 

@@ -46,6 +46,7 @@ def build_report(results: Results, mel: MelConfig) -> dict[str, Any]:
         "data": facts["data"]["kind"],
         "arch": {k: facts["train"][k] for k in ("arch", "params", "macs")},
         "detector": facts["train"]["detector"],
+        "fine_tuned": facts["quantize"]["fine_tuned"],
         "clips": {k: v for k, v in facts["data"].items() if k != "kind"},
         "auc": results.auc,
         "pauc": results.pauc,

@@ -17,6 +17,7 @@ from outliernets.config import Task
         (["--compare", "ppca-4", "--task", "fan/06/6dB,fan"], "not of the form MACHINE/ID/SNR"),
         (["--compare", "ppca-4"], "say which machine"),
         (["--compare", "ppca-4", "--task", "fan/06/6dB", "--arch", "fan-686"], "leave out --model"),
+        (["--compare", "ppca-4", "--task", "fan/06/6dB", "--fine-tune"], "in floats: leave out"),
         (
             ["--compare", "a", "--task", "fan/06/6dB", "--csv", "--json"],
             "choose one of --csv, --json",

@@ -20,6 +20,8 @@ from outliernets.errors import ConfigError
         (["--latency", "--csv"], "--csv does not go with --latency"),
         (["--model", "mine.tflite"], "--model does not go with Table 1 without --latency"),
         (["--latency", "--rounds", "1"], "--rounds"),
+        (["--footprint", "--workers", "2"], "--workers does not go with --footprint"),
+        (["--latency", "--fine-tune"], "--fine-tune does not go with --latency"),
         (["--csv", "--json"], "choose one of --csv, --json"),
     ],
 )

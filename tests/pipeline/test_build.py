@@ -177,6 +177,26 @@ def without_network(config: BuildConfig) -> dict:
     return found
 
 
+def test_a_fine_tuned_network_is_another_and_said_to_be(report, config, tmp_path):
+    """What it was trained to be stays; what is converted is nearer to that, and as exact."""
+    shutil.copytree(config.task_folder, another(config, out=tmp_path).task_folder)
+    recorder = Recorder()
+    tuned = build(another(config, out=tmp_path, fine_tune=True, clips=2), recorder)
+    assert recorder.ran == ["quantize", "emit", "compile", "run"]
+    assert (report["fine_tuned"], tuned["fine_tuned"]) == (False, True)
+    assert tuned["verdict"] == "PASS"
+    record = another(config, out=tmp_path).task_folder / "04_quantize" / "stage.json"
+    error = json.loads(record.read_text())["facts"]["rounding_error"]
+    assert error["after"] < error["before"]
+
+
+def test_a_solved_network_is_not_fine_tuned(report, config, tmp_path):
+    recorder = Recorder()
+    solved = another(config, detector=None, out=tmp_path, fine_tune=True, board=None)
+    assert learn(solved, recorder)["fine_tuned"] is False
+    assert any("solved, not trained: nothing to fine-tune" in text for text in recorder.notices)
+
+
 def test_evaluation_of_the_built_model_agrees(report, config):
     learnt = learn(config, Silence())
     assert learnt["auc"]["int8"] == report["auc"]["int8"]

@@ -259,8 +259,8 @@ def test_a_worker_that_is_killed_is_one_line(
 def test_processes_make_what_one_makes(
     config: BuildConfig, recordings: Callable[..., None], tmp_path: Path
 ) -> None:
-    recordings(FAN)
-    recordings(SLIDER)
+    recordings(FAN, 28)
+    recordings(SLIDER, 28)
     alone, shared = (
         paper_table.paper_table(
             BuildConfig(FAN, data=config.data, out=tmp_path / str(workers), steps=2),

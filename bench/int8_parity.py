@@ -25,8 +25,9 @@ from outliernets.features.windows import Standardizer
 from outliernets.importer import read
 from outliernets.nets import zoo
 from outliernets.pipeline.learning import CALIBRATION_WINDOWS, int8_sums, labels_of, read_clips
+from outliernets.train.equalise import equalise
 from outliernets.train.fit import Recipe
-from outliernets.train.quantize import quantize
+from outliernets.train.quantize import quantize, widened
 
 
 def detector(name: str) -> DetectorSpec:
@@ -49,7 +50,9 @@ def measured(folder: Path, spec: DetectorSpec, steps: int, out: Path) -> dict[st
     found = learned.load(out)
     path, train = out / "model.tflite", parts["train"]
     chosen = np.random.default_rng(SEED).permutation(len(train))[:CALIBRATION_WINDOWS]
-    quantize(found.model, found.view.apply(train[np.sort(chosen)]), path, found.view.limit)
+    calibration = found.view.apply(train[np.sort(chosen)])
+    equalise(found.model, widened(calibration, found.view.limit))
+    quantize(found.model, calibration, path, found.view.limit)
     table = json.loads((folder / "02_features/standardizer.json").read_text())
     standardizer = Standardizer.from_dict(table)
     integers = fixed.plans(spec, (found.view, None), mel, standardizer, read(path))

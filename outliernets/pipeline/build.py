@@ -79,7 +79,7 @@ class _Stages:
             ),
             self.stage(
                 "quantize", ("features", "train"),
-                lambda: [config.seed, config.fine_tune],
+                lambda: [learning.CONVERSION, config.seed, config.fine_tune],
                 lambda work: learning.quantize_stage(config, work),
             ),
         )  # fmt: skip

@@ -24,14 +24,16 @@ from outliernets.importer import read
 from outliernets.pipeline.config import BuildConfig
 from outliernets.pipeline.log_mels import LogMels
 from outliernets.pipeline.stage import Narrator, Work
+from outliernets.train.equalise import equalise
 from outliernets.train.fine_tune import fine_tune
 from outliernets.train.fit import Recipe, hold_out
 from outliernets.train.principal import is_solved
-from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize
+from outliernets.train.quantize import GOOD_CALIBRATION, MIN_CALIBRATION, quantize, widened
 
 MODEL = "model.tflite"
 LAYOUT = 3  #: of the files of the features stage; another number makes old ones stale
 METHOD = 2  #: of choosing and training a detector; another number makes trained ones stale
+CONVERSION = 2  #: to int8; another number makes converted networks stale
 HOLD_OUT = 0.1  #: part of the normal clips that early stopping and the threshold are judged on
 CALIBRATION_WINDOWS = 500
 THRESHOLD_QUANTILE = 0.99  #: of the held-out normal windows' int8 scores
@@ -208,13 +210,15 @@ def quantize_stage(config: BuildConfig, work: Work) -> None:
     train = _windows(work, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(train))[:CALIBRATION_WINDOWS]
     found = learned.load(work.inputs["train"])
+    calibration = found.view.apply(train[np.sort(chosen)])
+    equalise(found.model, widened(calibration, found.view.limit))
     fine_tuned = config.fine_tune and not is_solved(found.spec.network)
     if fine_tuned:
         errors = fine_tune(found.model, found.view, train, config.seed, work.narrator.progress)
         work.facts["rounding_error"] = dict(zip(("before", "after"), errors, strict=True))
     elif config.fine_tune:
         work.narrator.notice(f"{found.spec.name} is solved, not trained: nothing to fine-tune")
-    quantize(found.model, found.view.apply(train[np.sort(chosen)]), path, found.view.limit)
+    quantize(found.model, calibration, path, found.view.limit)
     integers = plans_of(config, {**work.inputs, "quantize": work.folder})
     scores = {}
     for name in ("test", "held_out"):

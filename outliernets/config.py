@@ -103,6 +103,13 @@ class MelConfig:
         """Samples of the shortest clip that holds a window."""
         return (self.frames - 1) * self.hop + self.n_fft
 
+    def scored_samples(self, samples: int) -> int:
+        """Return how many of a clip's ``samples`` belong to whole windows; the rest is never heard.
+
+        The clip holds a window at least (``min_samples``).
+        """
+        return samples - (samples - self.min_samples) % self.window_samples
+
     @property
     def window_ms(self) -> float:
         """How much time one window covers, in milliseconds: the real-time budget."""

@@ -101,7 +101,13 @@ class _Stages:
             ),
             self.stage(
                 "run", ("data", "features", "train", "quantize", "emit", "compile"),
-                lambda: [where, config.target_name, config.clips, cycles.VERSION],
+                lambda: [
+                    where,
+                    config.target_name,
+                    config.clips,
+                    firmware.HEARD,
+                    cycles.VERSION,
+                ],
                 lambda work: firmware.run_stage(config, board, self.facts["emit"], work),
             ),
         )  # fmt: skip

@@ -91,6 +91,8 @@ def _replay_some(program: Program, clips: Mapping[int, Path]) -> Replay:
         for number, path in clips.items():
             mel = program.plans.mel
             pcm = data.read_pcm(path, mel.sample_rate, mel.min_samples).samples
+            # Frames behind the last window say nothing, and would count as a part of the others.
+            pcm = pcm[: mel.scored_samples(len(pcm))]
             heard = _hear(client, pcm)
             owners += [number] * len(heard)
             results += heard
@@ -144,14 +146,13 @@ class _Twin:
         self.frames = 0
 
     def hear(self, pcm: NDArray[np.int16]) -> None:
-        """Score one clip."""
+        """Score one clip of whole windows."""
         config = self._front_end.config
         log2_power = mel_fixed.log2_frames(pcm, self._front_end)
         self.errors.append(_mel_errors(pcm, self._front_end.to_db(log2_power), config))
         rows = mel_fixed.quantized(log2_power, self._front_end)
         self.frames += len(rows)
-        count = len(rows) // config.frames
-        windows = rows[: count * config.frames].reshape(count, -1)
+        windows = rows.reshape(len(rows) // config.frames, -1)
         self.sums += self._twin.sums(windows).tolist()
 
 

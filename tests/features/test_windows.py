@@ -29,6 +29,17 @@ def test_ten_seconds_are_311_frames_and_nine_windows():
     np.testing.assert_array_equal(cut[1, 0], spectrogram[32])
 
 
+@pytest.mark.parametrize("over", [0, 1, 511, 512, 16_383])
+@pytest.mark.parametrize("config", [CONFIG, MelConfig(n_fft=512, hop=512, frames=16)])
+def test_of_a_clip_whole_windows_are_scored(config: MelConfig, over: int) -> None:
+    shortest = config.min_samples + 2 * config.window_samples
+    samples = shortest + over % config.window_samples
+    assert config.scored_samples(samples) == shortest
+    spectrogram = log_mel(noise(10)[:shortest], config)
+    assert len(spectrogram) == 3 * config.frames
+    assert len(log_mel(noise(10)[: shortest - 1], config)) < 3 * config.frames
+
+
 @pytest.mark.parametrize(
     ("samples", "frames"), [(0, 0), (1023, 0), (1024, 1), (1535, 1), (1536, 2)]
 )

@@ -59,8 +59,8 @@ def test_cost_on_the_board(report):
     assert 30_000 < report["instructions"]["mel_frame"] < 41_000
     assert 2_000_000 < report["instructions"]["network"] < 3_300_000
     expected = 32 * report["instructions"]["mel_frame"] + report["instructions"]["network"]
-    # A clip of 3.4 s has 105 frames, three windows need 96; the score takes the rest.
-    assert expected < report["instructions"]["window"] < 1.1 * expected
+    # The score takes the rest. A clip of 3.4 s has 105 frames, of which three windows need 96.
+    assert expected < report["instructions"]["window"] < 1.02 * expected
     assert report["footprint"]["flash"] < 44 * 1024
     assert report["footprint"]["ram"] < 36 * 1024
     assert 300 < report["footprint"]["stack"] < 2048

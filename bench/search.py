@@ -96,7 +96,6 @@ def curve(trainer: Trainer, sampler: str, seed: int, trials: int) -> Found:
         sampler,
         seed,
         screen,
-        lambda trial: trial.user_attrs["constraints"],
         accuracy(setting.floor),
         accuracy,
     )
@@ -107,15 +106,15 @@ def curve(trainer: Trainer, sampler: str, seed: int, trials: int) -> Found:
     while len(best) < trials:
         trial = study.ask()
         candidate = trainer.evaluator.candidate(space.decide(trial))
-        excess = candidate.excess(setting.limits)
+        for limit, excess in candidate.constraints(setting.limits).items():
+            trial.set_constraint(limit, excess)
         if candidate.refused:
-            trial.set_user_attr("constraints", list(excess.values()))
             trial.set_user_attr("feasible", False)
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             continue
         found = trainer.result(candidate.spec)
         missing = setting.floor - found.auc
-        trial.set_user_attr("constraints", list({**excess, "auc": missing}.values()))
+        trial.set_constraint("auc", missing)
         trial.set_user_attr("feasible", missing <= 0)
         trial.set_user_attr("auc", found.auc)
         study.tell(trial, found.score)

@@ -152,11 +152,6 @@ class Proxies:
         return {name: _auc(quiet, heard.scores(fitted)) for name, heard in self.kinds.items()}
 
 
-def separation(fitted: Fitted, proxies: Proxies) -> float:
-    """Return the mean AUC over all kinds, 0 ... 1."""
-    return float(np.mean(list(proxies.separation(fitted).values())))
-
-
 def _changed(
     normal: Heard, fault: Fault, times: int, limit: float, random: np.random.Generator
 ) -> Heard:

@@ -35,7 +35,6 @@ from outliernets.search.screen import Screen, Screened
 from outliernets.search.space import DECISIONS, Choice, Decisions
 
 Accuracy = Callable[[float], float]
-Constraints = Callable[[FrozenTrial], Sequence[float]]
 
 START = 6  #: observations before the inquisitor is asked
 GOLDEN = (5**0.5 - 1) / 2  #: multiples of it, without their whole part, are far from one another
@@ -48,7 +47,6 @@ ELITE = 48  #: proposals of which the generator learns
 PATIENCE = 20  #: rounds of pure chance that may pass without anything feasible
 PRUNED = 0.5  #: weight of a trial that was stopped early
 FEASIBLE, AUC = "feasible", "auc"  #: user attributes of trials
-CONSTRAINTS = "constraints"  #: Optuna's system attribute
 PENDING = (TrialState.RUNNING, TrialState.WAITING)
 
 
@@ -65,13 +63,12 @@ class GeneratorSampler(BaseSampler):
         self,
         seed: int,
         screen: Screen | None = None,
-        constraints: Constraints | None = None,
         floor: float = -np.inf,
         accuracy: Accuracy | None = None,
         options: Options = DECISIONS,
     ) -> None:
         self._seed, self._screen, self._options = seed, screen or _nothing_known, options
-        self._constraints, self._floor, self._accuracy = constraints, floor, accuracy
+        self._floor, self._accuracy = floor, accuracy
         self._distributions = {n: CategoricalDistribution(tuple(o)) for n, o in options.items()}
 
     def infer_relative_search_space(
@@ -103,18 +100,6 @@ class GeneratorSampler(BaseSampler):
         entropy = np.random.SeedSequence([self._seed, trial.number, zlib.crc32(name.encode())])
         chance = RandomSampler(int(entropy.generate_state(1)[0]))
         return chance.sample_independent(study, trial, name, distribution)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        """See BaseSampler: keeps what the constraints say of the trial."""
-        if self._constraints is not None and state in (TrialState.COMPLETE, TrialState.PRUNED):
-            found = tuple(float(value) for value in self._constraints(trial))
-            study._storage.set_trial_system_attr(trial._trial_id, CONSTRAINTS, found)
 
     def _best(
         self, pool: "_Pool", history: "History", random: np.random.Generator
@@ -249,7 +234,7 @@ def _lags(trials: Sequence[FrozenTrial]) -> dict[int, float]:
 
 
 def _feasible(trial: FrozenTrial) -> bool:
-    within = all(value <= 0 for value in trial.system_attrs.get(CONSTRAINTS) or ())
+    within = all(value <= 0 for value in trial.constraints.values())
     return within and bool(trial.user_attrs.get(FEASIBLE, True))
 
 
@@ -333,24 +318,20 @@ def make_sampler(
     name: str,
     seed: int,
     screen: Screen | None = None,
-    constraints: Constraints | None = None,
     floor: float = -np.inf,
     accuracy: Accuracy | None = None,
     options: Options = DECISIONS,
 ) -> BaseSampler:
     """Return one of SAMPLERS; ``screen``, ``floor``, ``accuracy``, ``options``: GeneratorSampler.
 
-    ``constraints`` of a finished trial: positive where one is broken. Raise ConfigError for an
-    unknown name.
+    All but chance heed the constraints that trials carry. Raise ConfigError for an unknown name.
     """
     if name == "generator":
-        return GeneratorSampler(seed, screen, constraints, floor, accuracy, options)
+        return GeneratorSampler(seed, screen, floor, accuracy, options)
     if name == "tpe":
-        return TPESampler(
-            seed=seed, multivariate=True, constant_liar=True, constraints_func=constraints
-        )
+        return TPESampler(seed=seed, multivariate=True, constant_liar=True)
     if name == "nsga2":
-        return NSGAIISampler(population_size=POPULATION, seed=seed, constraints_func=constraints)
+        return NSGAIISampler(population_size=POPULATION, seed=seed)
     if name == "random":
         return RandomSampler(seed)
     raise ConfigError(f"unknown sampler '{name}'; {near_miss(name, SAMPLERS)}")

@@ -31,7 +31,7 @@ from outliernets.search import inherit
 from outliernets.search import storage as storages
 from outliernets.search.results import Progress
 from outliernets.search.storage import HEARTBEAT
-from outliernets.search.trial import CONSTRAINTS, DECIDED, REFUSED, Evaluator, Setting, Space
+from outliernets.search.trial import DECIDED, REFUSED, Evaluator, Setting, Space
 from outliernets.train.files import save_weights
 from outliernets.train.fit import Begin
 from outliernets.train.principal import is_solved
@@ -110,7 +110,8 @@ class _Worker:
         self.plan, self.study = plan, plan.open()
         self._evaluator = Evaluator(plan.setting, plan.space)
         self._drafts = Drafts(self.study, plan, self._evaluator)
-        self.study.sampler = self._drafts.listener()
+        # All decisions are in the drafts; what Optuna would ask otherwise looks at every trial.
+        self.study.sampler = storages.optuna().samplers.RandomSampler(0)
 
     def goes_on(self, identity: str) -> bool:
         """Do something useful, or wait for others; return False when nothing is left to do."""
@@ -222,7 +223,6 @@ class Drafts:
             for name, options in plan.space.decisions.items()
         }
         self._screen = self._screened()
-        self._sampler = self._sampler_for(0)
 
     def add(self) -> bool:
         """Draw candidates until one is within the limits, and let that wait.
@@ -259,8 +259,9 @@ class Drafts:
             state=states.PRUNED if found.refused else states.WAITING,
             params=drawn,
             distributions=self._distributions,
-            user_attrs=found.attributes(self._plan.setting.limits),
-            system_attrs=note.system_attrs | found.constraints(self._plan.setting.limits),
+            user_attrs=found.attributes(),
+            system_attrs=note.system_attrs,
+            constraints=found.constraints(self._plan.setting.limits),
         )
 
     def _write(self, drafts: Sequence[Any]) -> None:
@@ -277,7 +278,7 @@ class Drafts:
         """
         if draft.number < len(self._plan.space.first):
             return dict(self._plan.space.first[draft.number])
-        self._sampler = sampler = self._sampler_for(draft.number)
+        sampler = self._sampler_for(draft.number)
         study = _with_draft(self._study, draft)
         sampler.before_trial(study, draft)
         space = sampler.infer_relative_search_space(study, draft)
@@ -289,17 +290,6 @@ class Drafts:
             for name, distribution in self._distributions.items()
         }
 
-    def listener(self) -> Any:
-        """Return the study's own sampler: it draws nothing, and tells what came of drafts."""
-        module = storages.optuna()
-        drafts = self
-
-        class Listener(module.samplers.RandomSampler):  # type: ignore[misc, name-defined]
-            def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
-                drafts._sampler.after_trial(study, trial, state, values)
-
-        return Listener(0)
-
     def _sampler_for(self, number: int) -> Any:
         from outliernets.search.sampler import make_sampler
 
@@ -308,7 +298,7 @@ class Drafts:
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         worth = plan.setting.objective.of_accuracy
         floor = worth(plan.setting.floor)
-        return make_sampler(plan.sampler, seed, self._screen, constraints_of, floor, worth)
+        return make_sampler(plan.sampler, seed, self._screen, floor, worth)
 
     def _screened(self) -> Any:
         from outliernets.search.screen import BoardScreen
@@ -321,11 +311,6 @@ def counting(study: Any) -> list[Any]:
     """Return the trials that count: all but those that were refused for their costs."""
     trials = study.get_trials(deepcopy=False)
     return [t for t in trials if not t.user_attrs.get(REFUSED) or t.state.name != "PRUNED"]
-
-
-def constraints_of(trial: Any) -> Sequence[float]:
-    """Return how far a trial is beyond each limit: positive where one is broken."""
-    return list(trial.user_attrs.get(CONSTRAINTS, {"unknown": 1.0}).values())
 
 
 def _with_draft(study: Any, draft: Any) -> Any:

@@ -39,8 +39,12 @@ RUNGS = 3  #: the last one is the whole training
 JUDGING_SHARE = 1 / 3  #: of all normal clips judges, if that is less than CLIPS
 CHANCE = 0.5  #: AUC of who hears nothing; whoever hears less is no worse
 #: user attributes of trials
-DECIDED, REFUSED, FEASIBLE, CONSTRAINTS = "detector", "refused", "feasible", "constraints"
-HEIR = "heir"  #: another: AUC by the weights of a parent, of one that was trained anew
+DECIDED, REFUSED, FEASIBLE = "detector", "refused", "feasible"
+AUC = "auc"  #: a constraint: by how much a trial is below the floor
+UNKNOWN = 1.0  #: all of it, of who was not trained to the end
+HEIR = (
+    "heir"  #: another user attribute: AUC by the weights of a parent, of one that was trained anew
+)
 
 
 @dataclass(frozen=True)
@@ -161,28 +165,23 @@ class Candidate:
         """Return it without training; milliseconds."""
         return cls(spec, *cost_model.checked(spec, board, limits))
 
-    def attributes(self, limits: Limits) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """Return what is known of a trial before it begins."""
         known = {
             "name": self.spec.name,
             "costs": asdict(self.costs),
             REFUSED: list(self.refused),
             FEASIBLE: not self.refused,
-            CONSTRAINTS: self.excess(limits),
         }
         return known if self.refused else {**known, DECIDED: self.spec.to_toml()}
 
-    def excess(self, limits: Limits) -> dict[str, float]:
+    def constraints(self, limits: Limits) -> dict[str, float]:
         """Return how far each limit is exceeded, as a share of it; negative: how much is left.
 
-        Without training nothing is known of the AUC: all of it is missing.
+        A refused candidate is not trained, so all of its AUC is missing.
         """
         pairs = ((name, getattr(self.costs, name) / limit - 1) for name, limit in limits.given())
-        return {**dict(pairs), "auc": 1.0}
-
-    def constraints(self, limits: Limits) -> dict[str, Any]:
-        """Return the system attributes by which Optuna knows a refused trial's constraints."""
-        return {"constraints": list(self.excess(limits).values())} if self.refused else {}
+        return dict(pairs) | ({AUC: UNKNOWN} if self.refused else {})
 
 
 @dataclass(frozen=True)
@@ -290,6 +289,7 @@ class Evaluator:
             trial.report(judged.compared, number)
             trial.set_user_attr("auc", judged.auc)
             if trial.should_prune():
+                trial.set_constraint(AUC, UNKNOWN)
                 raise optuna.TrialPruned(f"stopped at rung {number}")
 
         begin = lineage.begin(trial, spec.network) if lineage else None
@@ -303,9 +303,10 @@ class Evaluator:
         except DataError as error:
             trial.set_user_attr(FEASIBLE, False)
             trial.set_user_attr("error", str(error))
+            trial.set_constraint(AUC, UNKNOWN)
             raise optuna.TrialPruned(str(error)) from None
         missing = self.setting.floor - judged.auc
-        trial.set_user_attr(CONSTRAINTS, {**attributes[CONSTRAINTS], "auc": missing})
+        trial.set_constraint(AUC, missing)
         trial.set_user_attr(FEASIBLE, missing <= 0)
         return judged.score
 

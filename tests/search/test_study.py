@@ -43,7 +43,7 @@ def test_what_is_beyond_the_limits_is_kept_but_does_not_count(tmp_path) -> None:
     assert progress.refused > 0
     assert progress.share == 3 / (3 + progress.refused)
     refused = [t for t in found.trials if results.is_refused(t)]
-    assert all(t.system_attrs["constraints"][0] > 0 and t.params for t in refused)
+    assert all(t.constraints["params"] > 0 and t.params for t in refused)
 
 
 def test_limits_that_nothing_meets_end_the_search(tmp_path, monkeypatch) -> None:
@@ -57,7 +57,6 @@ def test_time_that_is_over_ends_it_at_once(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2"])
-@pytest.mark.filterwarnings("ignore:`constraints_func`:FutureWarning")
 def test_every_sampler_draws_in_memory(tmp_path, name) -> None:
     found = run(plan(tmp_path, 12, sampler=name), 1, told_nothing)
     assert states(found) == ["COMPLETE"] * 12

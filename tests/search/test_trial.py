@@ -11,8 +11,8 @@ from outliernets.search import space
 from outliernets.search.costs import Limits
 from outliernets.search.objective import NetScore
 from outliernets.search.screen import learned_costs
+from outliernets.search.trial import FEASIBLE as FEASIBLE_ATTRIBUTE
 from outliernets.search.trial import (
-    CONSTRAINTS,
     REDUCTION,
     REFUSED,
     Candidate,
@@ -20,7 +20,6 @@ from outliernets.search.trial import (
     Setting,
     _Rungs,
 )
-from outliernets.search.trial import FEASIBLE as FEASIBLE_ATTRIBUTE
 from tests.search.studies import TRAINED, features, setting
 
 SMALLEST = space.smallest()
@@ -44,10 +43,10 @@ def test_what_is_beyond_a_limit_is_refused_with_its_excess() -> None:
     limits = Limits(max_flash=10_000, max_ram=10**6)
     found = Candidate.of(space.detector(SMALLEST), BOARD, limits)
     assert [text.split()[0] for text in found.refused] == ["flash"]
-    attributes = found.attributes(limits)
-    assert attributes[CONSTRAINTS]["flash"] == pytest.approx(found.costs.flash / 10_000 - 1)
-    assert attributes[CONSTRAINTS]["ram"] < 0
-    assert not attributes[FEASIBLE_ATTRIBUTE]
+    excess = found.constraints(limits)
+    assert excess["flash"] == pytest.approx(found.costs.flash / 10_000 - 1)
+    assert excess["ram"] < 0 < excess["auc"]
+    assert not found.attributes()[FEASIBLE_ATTRIBUTE]
     assert Candidate.of(space.detector(SMALLEST), BOARD, Limits(max_flash=10**6)).refused == ()
 
 
@@ -71,7 +70,8 @@ def run(evaluator: Evaluator, pruner: optuna.pruners.BasePruner):
     study.add_trial(
         optuna.create_trial(
             state=optuna.trial.TrialState.WAITING,
-            user_attrs=found.attributes(evaluator.setting.limits),
+            user_attrs=found.attributes(),
+            constraints=found.constraints(evaluator.setting.limits),
         )
     )
     study.optimize(evaluator.objective, n_trials=1)
@@ -99,6 +99,7 @@ def test_a_rung_may_be_the_last(tmp_path) -> None:
     trial = run(Evaluator(setting(tmp_path, steps=450), TRAINED), Never())
     assert trial.state.name == "PRUNED"
     assert list(trial.intermediate_values) == [1]
+    assert trial.constraints["auc"] > 0
     assert "auc" in trial.user_attrs
 
 
@@ -116,7 +117,7 @@ def test_what_is_heard_well_does_not_make_up_for_what_is_not(tmp_path) -> None:
 def test_who_misses_the_floor_is_not_feasible(tmp_path) -> None:
     trial = run(Evaluator(setting(tmp_path, floor=1.5), TRAINED), optuna.pruners.NopPruner())
     assert trial.state.name == "COMPLETE"
-    assert trial.user_attrs[CONSTRAINTS]["auc"] == pytest.approx(1.5 - trial.user_attrs["auc"])
+    assert trial.constraints["auc"] == pytest.approx(1.5 - trial.user_attrs["auc"])
     assert trial.user_attrs[FEASIBLE_ATTRIBUTE] is False
 
 

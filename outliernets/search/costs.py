@@ -31,8 +31,8 @@ LIMITED = ("params", "flash", "ram", "latency", "instructions")  #: quickly know
 class Costs:
     """What a detector costs."""
 
-    params: int
-    macs: int  #: of one window
+    params: int  #: all numbers that are learned, those of the score among them
+    macs: int  #: of one window, those of the score among them
     flash: int  #: bytes
     ram: int  #: bytes
     instructions: int  #: of one window
@@ -71,15 +71,15 @@ def costs(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
 
     Raise ConfigError for a processor or compiler without a cost model.
     """
-    rates, network = Rates.of(board.cpu, compiler), spec.network
-    lowered = _lowered(spec, board)
+    rates, lowered = Rates.of(board.cpu, compiler), _lowered(spec, board)
     inside = cost.predict(lowered, board.cpu, compiler)
     rows = around.scores_rows(spec, lowered)
     outside = around.total(around.executed(spec, rows), rates.instructions)
     cycles = inside.instructions * rates.network + around.waits(inside, board)
+    params, macs = learned_costs(spec)
     return Costs(
-        params=network.params,
-        macs=network.macs,
+        params=params,
+        macs=macs,
         flash=round(inside.flash + around.flash(spec, rows, rates)),
         ram=_ram(spec, board, rates),
         instructions=round(inside.instructions + outside),
@@ -100,17 +100,27 @@ def _ram(spec: DetectorSpec, board: Board, rates: Rates) -> int:
 
 def at_least(spec: DetectorSpec, board: Board, compiler: str = COMPILER) -> Costs:
     """Return bounds of what a detector costs, that need no sketch."""
-    rates, network = Rates.of(board.cpu, compiler), spec.network
+    rates = Rates.of(board.cpu, compiler)
     outside = around.total(around.executed(spec, scores_rows=True), rates.instructions)
-    inside = bounds(network.layers, create_cpu(board).kernels)
+    inside = bounds(spec.network.layers, create_cpu(board).kernels)
+    params, macs = learned_costs(spec)
     return Costs(
-        params=network.params,
-        macs=network.macs,
+        params=params,
+        macs=macs,
         flash=round(inside.flash + around.flash(spec, True, rates)),
         ram=around.ram(spec, inside.arena, True, rates),
         instructions=round(inside.instructions + outside),
         latency=(inside.instructions * rates.network + outside * rates.around) / board.clock_hz,
     )
+
+
+def learned_costs(spec: DetectorSpec) -> tuple[int, int]:
+    """Return all parameters and products of a detector, those of its score among them."""
+    params, macs = spec.network.params, spec.network.macs
+    if spec.score.kind == "mahalanobis":
+        pairs = spec.score.bands * (spec.score.bands + 1) // 2
+        return params + spec.score.bands + pairs, macs + pairs
+    return params, macs
 
 
 def checked(

@@ -56,23 +56,13 @@ class BoardScreen:
         least = costs.at_least(spec, self._board)
         if self._limits.exceeded(least):
             return None
-        params, macs = learned_costs(spec)
         return Screened(
-            known=self._known(params, macs),
+            known=self._known(least.params, least.macs),
             key=spec.name,
             decisive=frozenset(name for name, _ in key),
-            facts={"params": log10(max(params, 1)), "macs": log10(max(macs, 1))},
+            facts={"params": log10(max(least.params, 1)), "macs": log10(max(least.macs, 1))},
             fits=lambda: not self._limits.exceeded(costs.costs(spec, self._board)),
         )
-
-
-def learned_costs(spec: DetectorSpec) -> tuple[int, int]:
-    """Return all parameters and products of a detector, those of its score among them."""
-    params, macs = spec.network.params, spec.network.macs
-    if spec.score.kind == "mahalanobis":
-        pairs = spec.score.bands * (spec.score.bands + 1) // 2
-        return params + spec.score.bands + pairs, macs + pairs
-    return params, macs
 
 
 def decisive(decisions: Decisions) -> frozenset[str]:

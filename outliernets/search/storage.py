@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
 
-VERSION = 2  #: of what trials and studies hold; to be raised when that changes
+VERSION = 3  #: of what trials and studies hold; to be raised when that changes
 IDENTITY = "ongen"  #: the study's attribute that says what it is about
 JOURNAL = "study.journal"
 HEARTBEAT = 20  #: seconds between two signs of life of a worker ...

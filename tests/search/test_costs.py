@@ -47,8 +47,8 @@ def test_bounds_are_never_above_costs(point: dict[str, Any]) -> None:
         least = values(costs.at_least(spec, BOARD, compiler))
         found = values(costs.costs(spec, BOARD, compiler))
         assert all(least[name] <= found[name] for name in found), (least, found)
-        assert least["params"] == found["params"] == spec.network.params
-        assert least["macs"] == found["macs"] == spec.network.macs
+        assert (least["params"], least["macs"]) == costs.learned_costs(spec)
+        assert (found["params"], found["macs"]) == costs.learned_costs(spec)
 
 
 @settings(max_examples=15)
@@ -149,6 +149,14 @@ def test_too_many_parameters_need_no_sketch(monkeypatch: pytest.MonkeyPatch) -> 
     )
     _, exceeded = costs.checked(spec, BOARD, LIMITS)
     assert exceeded[0] == "params 528,770 of 100,000"
+
+
+def test_what_a_score_learns_counts_as_parameters() -> None:
+    none = space.hand_made()[0] | {"statistics_network": "none", "bands": 64}
+    plain, learned = (space.detector(none | {"score": s}) for s in ("bands", "mahalanobis"))
+    limits = Limits(max_params=2143)
+    assert costs.checked(plain, BOARD, limits)[1] == ()
+    assert costs.checked(learned, BOARD, limits)[1] == ("params 2,144 of 2,143",)
 
 
 @pytest.mark.parametrize(

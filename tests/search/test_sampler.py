@@ -8,12 +8,12 @@ from optuna.trial import TrialState, create_trial
 from outliernets import boards
 from outliernets.errors import ConfigError
 from outliernets.search import space
-from outliernets.search.costs import Limits
+from outliernets.search.costs import Limits, learned_costs
 from outliernets.search.generator import Generator
 from outliernets.search.inquisitor import Inquisitor, Observation, expected_improvement
 from outliernets.search.objective import NetScore
 from outliernets.search.sampler import SAMPLERS, START, GeneratorSampler, History, make_sampler
-from outliernets.search.screen import BoardScreen, Screened, decisive, learned_costs
+from outliernets.search.screen import BoardScreen, Screened, decisive
 
 OPTIONS = {
     "kind": ("plain", "round", "square"),

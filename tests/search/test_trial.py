@@ -8,9 +8,8 @@ import pytest
 from outliernets import boards
 from outliernets.detectors.spec import DetectorSpec
 from outliernets.search import space
-from outliernets.search.costs import Limits
+from outliernets.search.costs import Limits, learned_costs
 from outliernets.search.objective import NetScore
-from outliernets.search.screen import learned_costs
 from outliernets.search.trial import FEASIBLE as FEASIBLE_ATTRIBUTE
 from outliernets.search.trial import (
     REDUCTION,

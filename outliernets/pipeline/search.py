@@ -348,10 +348,11 @@ def _written(
     write_atomically(plan.folder / "search.json", json.dumps(found, indent=1) + "\n")
     write_atomically(plan.folder / "pareto.md", pareto_table(front) + "\n")
     if best is None:
+        nearest, floor = results.nearest(trials), plan.setting.floor
         raise ConfigError(
-            f"none of {progress.finished} candidates reached an AUC of {plan.setting.floor:.3f} "
-            f"({identity['min-auc']:g} of {reference['name']}'s) on the proxies; search longer, or "
-            "lower --min-auc"
+            f"none of {progress.finished} candidates reached an AUC of {floor:.3f} on the proxies, "
+            f"{identity['min-auc']:g} of {reference['name']}'s; the nearest has {nearest:.3f} "
+            f"({nearest / floor * identity['min-auc']:.3f}): search longer, or lower --min-auc"
         )
     _write_winner(plan, results.row(best), _provenance(found, identity, trials))
     return found

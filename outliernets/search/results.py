@@ -85,6 +85,11 @@ def winner(trials: Sequence[Any]) -> Any:
     return max(found, key=lambda t: (t.value, -t.number), default=None)
 
 
+def nearest(trials: Sequence[Any]) -> float:
+    """Return the largest AUC that a candidate has on the proxies; 0 if none was judged."""
+    return max((t.user_attrs.get("auc", 0.0) for t in trials if not is_refused(t)), default=0.0)
+
+
 def pareto(trials: Sequence[Any]) -> list[Row]:
     """Return the feasible candidates that none beats in AUC, instructions and flash at once.
 

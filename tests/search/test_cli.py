@@ -1,6 +1,7 @@
 """``ongen search``: from a tiny simulated machine to a detector; and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_a_search_ends_with_a_detector_and_goes_on(ongen, sounds, tmp_path) -> N
     code, _, err = ongen("search", *common, "--trials", "9", "--max-ram", "30K", "--quiet")
     assert code == 2
     assert "begun with limits" in err
+
+    small = (*common[:-4], "--max-params", "150", "--min-auc", "1", "--study", "small")
+    code, _, err = ongen("search", *small, "--trials", "1", "--quiet")
+    assert code == 2
+    assert re.search(
+        r"reached an AUC of .*, 1 of default's; the nearest has 0\.\d+ \(0\.\d+\)", err
+    )
 
     clip = next((sounds / "6dB" / "fan" / "id_02" / "normal").iterdir())
     clip.unlink()

@@ -24,10 +24,9 @@ from outliernets.detectors.views import MEANS
 from outliernets.features.windows import Standardizer
 from outliernets.importer import read
 from outliernets.nets import zoo
-from outliernets.pipeline.learning import CALIBRATION_WINDOWS, int8_sums, labels_of, read_clips
-from outliernets.train.equalise import equalise
+from outliernets.pipeline.learning import equalised, int8_sums, labels_of, read_clips
 from outliernets.train.fit import Recipe
-from outliernets.train.quantize import quantize, widened
+from outliernets.train.quantize import quantize
 
 
 def detector(name: str) -> DetectorSpec:
@@ -49,10 +48,7 @@ def measured(folder: Path, spec: DetectorSpec, steps: int, out: Path) -> dict[st
         learned.learn(spec, train, held, mel.clip_sigma, SEED, recipe).save(out)
     found = learned.load(out)
     path, train = out / "model.tflite", parts["train"]
-    chosen = np.random.default_rng(SEED).permutation(len(train))[:CALIBRATION_WINDOWS]
-    calibration = found.view.apply(train[np.sort(chosen)])
-    equalise(found.model, widened(calibration, found.view.limit))
-    quantize(found.model, calibration, path, found.view.limit)
+    quantize(found.model, equalised(found, train, SEED), path, found.view.limit)
     table = json.loads((folder / "02_features/standardizer.json").read_text())
     standardizer = Standardizer.from_dict(table)
     integers = fixed.plans(spec, (found.view, None), mel, standardizer, read(path))

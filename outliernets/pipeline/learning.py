@@ -208,10 +208,8 @@ def quantize_stage(config: BuildConfig, work: Work) -> None:
     """Convert to full int8; write ``model.tflite``, int8 scores and the alarm threshold."""
     path = work.folder / MODEL
     train = _windows(work, "train")
-    chosen = np.random.default_rng(config.seed).permutation(len(train))[:CALIBRATION_WINDOWS]
     found = learned.load(work.inputs["train"])
-    calibration = found.view.apply(train[np.sort(chosen)])
-    equalise(found.model, widened(calibration, found.view.limit))
+    calibration = equalised(found, train, config.seed)
     fine_tuned = config.fine_tune and not is_solved(found.spec.network)
     if fine_tuned:
         errors = fine_tune(found.model, found.view, train, config.seed, work.narrator.progress)
@@ -231,6 +229,14 @@ def quantize_stage(config: BuildConfig, work: Work) -> None:
         "tflite_bytes": path.stat().st_size,
         "fine_tuned": fine_tuned,
     }
+
+
+def equalised(found: learned.Learned, train: Floats, seed: int) -> Floats:
+    """Equalise a detector's network in place; return views of windows to convert it with."""
+    chosen = np.random.default_rng(seed).permutation(len(train))[:CALIBRATION_WINDOWS]
+    calibration = found.view.apply(train[np.sort(chosen)])
+    equalise(found.model, widened(calibration, found.view.limit))
+    return calibration
 
 
 def _windows(work: Work, name: str) -> Floats:

@@ -42,9 +42,7 @@ CHANCE = 0.5  #: AUC of who hears nothing; whoever hears less is no worse
 DECIDED, REFUSED, FEASIBLE = "detector", "refused", "feasible"
 AUC = "auc"  #: a constraint: by how much a trial is below the floor
 UNKNOWN = 1.0  #: all of it, of who was not trained to the end
-HEIR = (
-    "heir"  #: another user attribute: AUC by the weights of a parent, of one that was trained anew
-)
+HEIR = "heir"  #: a user attribute: AUC by a parent's weights, of one that was trained anew
 
 
 @dataclass(frozen=True)

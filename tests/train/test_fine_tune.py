@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from outliernets.importer import read
-from outliernets.nets.build import build, randomise
+from outliernets.nets.build import build
 from outliernets.nets.space import ArchSpec
 from outliernets.train import fine_tune as tuning
 from outliernets.train.fine_tune import _output_axis, fine_tune, rounded
@@ -12,21 +12,13 @@ from outliernets.train.fit import Recipe, reconstruct, train
 from outliernets.train.quantize import quantize
 from outliernets.view import ViewSpec
 from tests.detectors.sound import hums
+from tests.keras_models import random_model
 
 LAYERS = ("separable 3x3 6", "max-pool 2x4", "conv 3x3 8", "latent 6", "image 2x32x4",
           "upsample 2x4", "separable 3x3 1 linear")  # fmt: skip
 SPEC = ArchSpec("test", "chain", input=(4, 128), listed=LAYERS)
 VIEW = ViewSpec(8).fit(np.zeros((1, 32, 128), np.float32), 6.0)
 WINDOWS = np.random.default_rng(1).normal(size=(60, 32, 128)).astype(np.float32)
-
-
-def grown(spec: ArchSpec = SPEC):
-    import keras
-
-    keras.utils.set_random_seed(3)
-    model = build(spec)
-    randomise(model, np.random.default_rng(3))
-    return model
 
 
 def rounded_copy(model, spec: ArchSpec = SPEC):
@@ -42,7 +34,7 @@ def rounded_copy(model, spec: ArchSpec = SPEC):
     "spec", [SPEC, ArchSpec("cae", "cae", (2, 4, 4, 6, 8, 8, 6, 4, 4, 2))], ids=["chain", "cae"]
 )
 def test_kernels_are_rounded_as_the_converter_does(spec, tmp_path) -> None:
-    model = grown(spec)
+    model = random_model(spec, 3)
     quantize(model, WINDOWS[:, : spec.input_shape[0]], tmp_path / "model.tflite")
     tensors = read(tmp_path / "model.tflite").tensors.values()
     converted = [
@@ -78,7 +70,7 @@ def test_it_comes_nearer_to_the_exact_network() -> None:
 def test_what_does_not_come_nearer_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "STEPS", 20)
     monkeypatch.setattr(tuning, "RATE", 1.0)  # far too much
-    model, exact = grown(), grown()
+    model, exact = random_model(SPEC, 3), random_model(SPEC, 3)
     before, after = fine_tune(model, VIEW, WINDOWS, seed=1)
     assert after == before
     for mine, theirs in zip(model.variables, exact.variables, strict=True):
@@ -90,7 +82,7 @@ def test_equal_seeds_make_equal_weights(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(tuning, "CHECK_EVERY", 10)
     monkeypatch.setattr(tuning, "RATE", 1e-4)  # what is random needs smaller steps
     told = []
-    models = [grown(), grown(), grown()]
+    models = [random_model(SPEC, 3) for _ in range(3)]
     for model, seed in zip(models, (1, 1, 2), strict=True):
         before, after = fine_tune(model, VIEW, WINDOWS, seed, lambda *done: told.append(done))
         assert after < before  # else its weights are still those of all
